@@ -1,0 +1,59 @@
+//! What a sampler needs from a model: predictions for some slots of a canvas.
+
+use crate::diffusion::canvas::Canvas;
+use crate::model::error::ModelError;
+use crate::model::spec::ModelSpec;
+use crate::model::spec::TokenId;
+
+/// Predictions for one slot, after the banned ids were removed and the rest normalised.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// The most probable ids with their natural log-probabilities, best first; ties go to the smaller id.
+    pub top: Vec<(TokenId, f32)>,
+    /// Entropy of the whole distribution, in nats.
+    pub entropy: f32,
+    /// Log-probability of the token that stands in the slot now; `None` for a masked slot.
+    pub current: Option<f32>,
+}
+
+impl Prediction {
+    /// The most probable id and its probability.
+    pub fn best(&self) -> (TokenId, f32) {
+        self.top.first().map_or((0, 0.0), |&(token, log_prob)| (token, log_prob.exp()))
+    }
+}
+
+/// Which slots of which canvas to predict.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The canvas as it stands.
+    pub canvas: &'a Canvas,
+    /// Slot indices, ascending.
+    pub slots: &'a [usize],
+    /// Number of alternatives to return for each slot, at least 1.
+    pub top_k: usize,
+}
+
+/// A model that predicts slots from everything it sees on a canvas.
+pub trait Denoiser {
+    /// What the engine must know about the model.
+    fn spec(&self) -> &ModelSpec;
+
+    /// One forward pass over the canvases of `asks` as a batch; one list per ask, one prediction per asked slot. Canvases with
+    /// the same context share its cache.
+    ///
+    /// # Errors
+    /// The device failed, or a canvas is longer than the model's context limit.
+    fn predict(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Vec<Prediction>>, ModelError>;
+}
+
+/// A model that can also continue text exactly, as the autoregressive base of an adapted model does.
+pub trait Causal {
+    /// One causal pass: for each `k`, the distribution of `tokens[k]` given `context` and `tokens[..k]`, with its
+    /// log-probability in [`Prediction::current`]; and behind them one more prediction, for the token that would follow.
+    /// No id is banned. What an earlier call computed for a common beginning is reused.
+    ///
+    /// # Errors
+    /// The device failed, or context and tokens are longer than the model's context limit.
+    fn continue_from(&mut self, context: &[TokenId], tokens: &[TokenId], top_k: usize) -> Result<Vec<Prediction>, ModelError>;
+}

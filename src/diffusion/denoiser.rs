@@ -49,11 +49,11 @@ pub trait Denoiser {
 
 /// A model that can also continue text exactly, as the autoregressive base of an adapted model does.
 pub trait Causal {
-    /// One causal pass: for each `k`, the distribution of `tokens[k]` given `context` and `tokens[..k]`, with its
-    /// log-probability in [`Prediction::current`]; and behind them one more prediction, for the token that would follow.
-    /// No id is banned. What an earlier call computed for a common beginning is reused.
+    /// One causal pass over `ids`: for each `ids[k]` with `k >= from` its distribution given `ids[..k]`, with its own
+    /// log-probability in [`Prediction::current`]; and behind them one more, for the token that would follow. No id is banned.
+    /// What an earlier call computed for a common beginning is reused. `from` is at least 1.
     ///
     /// # Errors
-    /// The device failed, or context and tokens are longer than the model's context limit.
-    fn continue_from(&mut self, context: &[TokenId], tokens: &[TokenId], top_k: usize) -> Result<Vec<Prediction>, ModelError>;
+    /// The device failed, or `ids` is longer than the model's context limit.
+    fn continue_from(&mut self, ids: &[TokenId], from: usize, top_k: usize) -> Result<Vec<Prediction>, ModelError>;
 }

@@ -1,4 +1,18 @@
 //! The transformer, its weights and its tokenizer. Tensors live here only.
 
+pub mod adapter;
+pub mod attention;
+pub mod canvas_denoiser;
+pub mod config;
+pub mod context;
+pub mod device;
 pub mod error;
+pub mod gguf;
+pub mod load;
+pub mod locate;
+pub mod readout;
+pub mod rope;
 pub mod spec;
+pub mod tokenizer;
+pub mod transformer;
+pub mod weights;

@@ -1,0 +1,65 @@
+//! Rotary positions: the two halves of a head are rotated against each other (the convention of Hugging Face checkpoints).
+
+use burn::tensor::Device;
+use burn::tensor::Tensor;
+use burn::tensor::TensorData;
+
+/// Cosines and sines for some positions, ready to be applied.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    /// `[batch, seq, 1, head_dim / 2]`
+    cos: Tensor<4>,
+    /// `[batch, seq, 1, head_dim / 2]`
+    sin: Tensor<4>,
+}
+
+/// Tables of the angles of all positions met so far.
+#[derive(Debug)]
+pub struct Rope {
+    inverse_frequencies: Vec<f32>,
+    cos: Vec<f32>,
+    sin: Vec<f32>,
+}
+
+impl Rope {
+    /// Empty tables for heads of `head_dim` values and frequencies of base `theta`.
+    pub fn new(head_dim: usize, theta: f64) -> Self {
+        // In f32 as the references do: angles of far positions differ visibly otherwise.
+        let inverse_frequencies =
+            (0..head_dim / 2).map(|i| 1.0 / (theta as f32).powf(2.0 * i as f32 / head_dim as f32)).collect();
+        Self { inverse_frequencies, cos: Vec::new(), sin: Vec::new() }
+    }
+
+    /// The rotation of `batch` rows of positions, all of the same length, given one after the other.
+    pub fn rotation(&mut self, positions: &[usize], batch: usize, device: &Device) -> Rotation {
+        let half = self.inverse_frequencies.len();
+        let needed = positions.iter().max().map_or(0, |last| last + 1);
+        for position in self.cos.len() / half..needed {
+            for &frequency in &self.inverse_frequencies {
+                let angle = position as f32 * frequency;
+                self.cos.push(angle.cos());
+                self.sin.push(angle.sin());
+            }
+        }
+        let shape = [batch, positions.len() / batch.max(1), 1, half];
+        let gather = |table: &[f32]| {
+            let values: Vec<f32> =
+                positions.iter().flat_map(|&position| &table[position * half..(position + 1) * half]).copied().collect();
+            Tensor::from_data(TensorData::new(values, shape), device)
+        };
+        Rotation { cos: gather(&self.cos), sin: gather(&self.sin) }
+    }
+}
+
+impl Rotation {
+    /// Rotates heads.
+    ///
+    /// # Shapes
+    /// - input and output `[batch, seq, heads, head_dim]`
+    pub fn apply(&self, heads: Tensor<4>) -> Tensor<4> {
+        let half = heads.dims()[3] / 2;
+        let (first, second) = (heads.clone().narrow(3, 0, half), heads.narrow(3, half, half));
+        let rotated = first.clone() * self.cos.clone() - second.clone() * self.sin.clone();
+        Tensor::cat(vec![rotated, second * self.cos.clone() + first * self.sin.clone()], 3)
+    }
+}

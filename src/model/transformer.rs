@@ -1,0 +1,259 @@
+//! A decoder-only transformer of the Llama and Qwen2 families, with fused projections and room for a canvas adapter.
+
+use burn::tensor::Device;
+use burn::tensor::Int;
+use burn::tensor::Tensor;
+use burn::tensor::TensorData;
+use burn::tensor::activation::silu;
+
+use crate::model::adapter::Adapter;
+use crate::model::adapter::LowRank;
+use crate::model::attention::KvCache;
+use crate::model::attention::attend;
+use crate::model::config::TransformerConfig;
+use crate::model::error::ModelError;
+use crate::model::rope::Rope;
+use crate::model::rope::Rotation;
+use crate::model::spec::TokenId;
+use crate::model::weights::Weights;
+
+/// A linear map with the weight as checkpoints have it, `[out, in]`.
+#[derive(Clone, Debug)]
+struct Linear {
+    weight: Tensor<2>,
+    bias: Option<Tensor<2>>,
+}
+
+impl Linear {
+    /// Rows `[rows, in]` to `[rows, out]`, with the update of an adapter.
+    fn forward(&self, rows: Tensor<2>, update: Option<&LowRank>) -> Tensor<2> {
+        let mut out = rows.clone().matmul(self.weight.clone().transpose());
+        if let Some(bias) = &self.bias {
+            out = out + bias.clone();
+        }
+        match update {
+            Some(update) => out + update.forward(rows),
+            None => out,
+        }
+    }
+}
+
+/// Root-mean-square normalisation.
+#[derive(Clone, Debug)]
+struct RmsNorm {
+    /// `[1, hidden]`
+    weight: Tensor<2>,
+    eps: f64,
+}
+
+impl RmsNorm {
+    /// Rows `[rows, hidden]` to the same shape.
+    fn forward(&self, rows: Tensor<2>) -> Tensor<2> {
+        let mean_square = rows.clone().square().mean_dim(1);
+        rows / (mean_square + self.eps).sqrt() * self.weight.clone()
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Block {
+    input_layernorm: RmsNorm,
+    qkv_proj: Linear,
+    o_proj: Linear,
+    post_attention_layernorm: RmsNorm,
+    gate_up_proj: Linear,
+    down_proj: Linear,
+}
+
+/// Embedding, blocks, final norm and head.
+#[derive(Debug)]
+pub struct Transformer {
+    config: TransformerConfig,
+    device: Device,
+    embed_tokens: Tensor<2>,
+    blocks: Vec<Block>,
+    norm: RmsNorm,
+    lm_head: Option<Tensor<2>>,
+    rope: Rope,
+}
+
+/// One forward pass over `batch` sequences of equal length.
+pub struct Pass<'a> {
+    /// Input vectors, `[batch, seq, hidden]`.
+    pub input: Tensor<3>,
+    /// Positions, `batch` rows of `seq`, one after the other.
+    pub positions: &'a [usize],
+    /// Added to the attention scores among the elements of the pass, `[batch or 1, seq, seq]`; `None` lets all see all.
+    pub bias: Option<Tensor<3>>,
+    /// Keys and values of earlier elements, which all elements of the pass see, and how many of them.
+    pub past: Option<(&'a KvCache, usize)>,
+    /// The adapter, for canvas elements.
+    pub adapter: Option<&'a Adapter>,
+}
+
+/// What a pass gives back.
+pub struct Passed {
+    /// Hidden states after the final norm, `[batch, seq, hidden]`.
+    pub hidden: Tensor<3>,
+    /// Keys and values of the elements of the pass for each block, `[kv_heads, batch, seq, head_dim]`.
+    pub keys_values: Vec<(Tensor<4>, Tensor<4>)>,
+    /// The output of each block before the final norm, when asked for.
+    pub blocks: Vec<Tensor<3>>,
+}
+
+impl Transformer {
+    /// Reads all weights and moves them to the device, calling `progress` with the share that is done.
+    ///
+    /// # Errors
+    /// A tensor is missing or has another shape than the configuration says.
+    pub fn load(
+        config: TransformerConfig,
+        weights: &Weights,
+        device: &Device,
+        progress: &mut dyn FnMut(f32),
+    ) -> Result<Self, ModelError> {
+        let c = &config;
+        let matrix = |values: Vec<f32>, shape: [usize; 2]| Tensor::<2>::from_data(TensorData::new(values, shape), device);
+        let norm = |name: String| -> Result<RmsNorm, ModelError> {
+            Ok(RmsNorm { weight: matrix(weights.read_vec(&name, &[c.hidden])?, [1, c.hidden]), eps: c.rms_norm_eps })
+        };
+        let single = |name: String, shape: [usize; 2]| -> Result<Linear, ModelError> {
+            Ok(Linear { weight: matrix(weights.read_vec(&name, &shape)?, shape), bias: None })
+        };
+        let q = c.heads * c.head_dim;
+        let table = [c.vocab, c.hidden];
+        let embed_tokens = matrix(weights.read_vec("model.embed_tokens.weight", &table)?, table);
+        let all = c.parameters() as f32;
+        let per_block = (all - (c.vocab * c.hidden) as f32) / c.layers as f32;
+        let mut blocks = Vec::with_capacity(c.layers);
+        for layer in 0..c.layers {
+            progress(1.0 - per_block * (c.layers - layer) as f32 / all);
+            let name = |part: &str| format!("model.layers.{layer}.{part}");
+            blocks.push(Block {
+                input_layernorm: norm(name("input_layernorm.weight"))?,
+                qkv_proj: read_qkv(c, weights, layer, device)?,
+                o_proj: single(name("self_attn.o_proj.weight"), [c.hidden, q])?,
+                post_attention_layernorm: norm(name("post_attention_layernorm.weight"))?,
+                gate_up_proj: {
+                    let mut values = vec![0.0; 2 * c.intermediate * c.hidden];
+                    let (gate, up) = values.split_at_mut(c.intermediate * c.hidden);
+                    weights.read(&name("mlp.gate_proj.weight"), &[c.intermediate, c.hidden], gate)?;
+                    weights.read(&name("mlp.up_proj.weight"), &[c.intermediate, c.hidden], up)?;
+                    Linear { weight: matrix(values, [2 * c.intermediate, c.hidden]), bias: None }
+                },
+                down_proj: single(name("mlp.down_proj.weight"), [c.hidden, c.intermediate])?,
+            });
+        }
+        let lm_head = (!c.tied && weights.contains("lm_head.weight"))
+            .then(|| Ok::<_, ModelError>(matrix(weights.read_vec("lm_head.weight", &table)?, table)))
+            .transpose()?;
+        let norm = norm("model.norm.weight".to_owned())?;
+        let rope = Rope::new(c.head_dim, c.rope_theta);
+        progress(1.0);
+        Ok(Self { device: device.clone(), embed_tokens, blocks, norm, lm_head, rope, config })
+    }
+
+    /// Sizes.
+    pub fn config(&self) -> &TransformerConfig {
+        &self.config
+    }
+
+    /// Where the weights are.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Input vectors of ids, `[batch, seq, hidden]`; `ids` holds the rows one after the other.
+    pub fn embed(&self, ids: &[TokenId], batch: usize) -> Tensor<3> {
+        let indices: Vec<i32> = ids.iter().map(|&id| i32::try_from(id).unwrap_or(0)).collect();
+        let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [ids.len()]), &self.device);
+        let rows = self.embed_tokens.clone().select(0, indices);
+        rows.reshape([batch, ids.len() / batch.max(1), self.config.hidden])
+    }
+
+    /// Runs the blocks.
+    pub fn forward(&mut self, pass: Pass<'_>) -> Passed {
+        self.run(pass, false)
+    }
+
+    /// As [`Transformer::forward`], keeping the output of each block: for comparison with references.
+    pub fn forward_traced(&mut self, pass: Pass<'_>) -> Passed {
+        self.run(pass, true)
+    }
+
+    fn run(&mut self, pass: Pass<'_>, trace: bool) -> Passed {
+        let [batch, seq, hidden] = pass.input.dims();
+        let rotation = self.rope.rotation(pass.positions, batch, &self.device);
+        let mut rows = pass.input.clone().reshape([batch * seq, hidden]);
+        let (mut keys_values, mut traced) = (Vec::with_capacity(self.blocks.len()), Vec::new());
+        for (layer, block) in self.blocks.iter().enumerate() {
+            let update = pass.adapter.and_then(|adapter| adapter.blocks.get(layer));
+            let qkv = block.qkv_proj.forward(block.input_layernorm.forward(rows.clone()), update.map(|update| &update.qkv));
+            let (queries, keys, values) = self.heads(qkv, &rotation, batch, seq);
+            let past = pass.past.and_then(|(cache, len)| cache.block(layer, len));
+            let attended = attend(queries, keys.clone(), values.clone(), past, pass.bias.clone());
+            keys_values.push((keys, values));
+            rows = rows + block.o_proj.forward(attended, update.map(|update| &update.out));
+            let normed = block.post_attention_layernorm.forward(rows.clone());
+            let gate_up = block.gate_up_proj.forward(normed, update.map(|update| &update.gate_up));
+            let inner = self.config.intermediate;
+            let (gate, up) = (gate_up.clone().narrow(1, 0, inner), gate_up.narrow(1, inner, inner));
+            rows = rows + block.down_proj.forward(silu(gate) * up, update.map(|update| &update.down));
+            if trace {
+                traced.push(rows.clone().reshape([batch, seq, hidden]));
+            }
+        }
+        let hidden = self.norm.forward(rows).reshape([batch, seq, hidden]);
+        Passed { hidden, keys_values, blocks: traced }
+    }
+
+    /// Splits the fused projection, rotates queries and keys, and folds the query heads that share a key head.
+    ///
+    /// # Shapes
+    /// - input `[batch * seq, (heads + 2 kv_heads) * head_dim]`
+    /// - output `[kv_heads, batch, group * seq, head_dim]`, and `[kv_heads, batch, seq, head_dim]` twice
+    fn heads(&self, qkv: Tensor<2>, rotation: &Rotation, batch: usize, seq: usize) -> (Tensor<4>, Tensor<4>, Tensor<4>) {
+        let c = &self.config;
+        let (d, group) = (c.head_dim, c.heads / c.kv_heads);
+        let all = qkv.reshape([batch, seq, c.heads + 2 * c.kv_heads, d]);
+        let rotated = rotation.apply(all.clone().narrow(2, 0, c.heads + c.kv_heads));
+        let queries = rotated.clone().narrow(2, 0, c.heads) * (d as f64).sqrt().recip();
+        let queries = queries.reshape([batch, seq, c.kv_heads, group, d]).permute([2, 0, 3, 1, 4]);
+        let keys = rotated.narrow(2, c.heads, c.kv_heads).permute([2, 0, 1, 3]);
+        let values = all.narrow(2, c.heads + c.kv_heads, c.kv_heads).permute([2, 0, 1, 3]);
+        (queries.reshape([c.kv_heads, batch, group * seq, d]), keys, values)
+    }
+
+    /// Logits of hidden rows `[rows, hidden]`: `[rows, vocab]`.
+    pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
+        let head = self.lm_head.as_ref().unwrap_or(&self.embed_tokens);
+        hidden.matmul(head.clone().transpose())
+    }
+}
+
+/// Reads the query, key and value projections as one.
+fn read_qkv(c: &TransformerConfig, weights: &Weights, layer: usize, device: &Device) -> Result<Linear, ModelError> {
+    let widths = [c.heads * c.head_dim, c.kv_heads * c.head_dim, c.kv_heads * c.head_dim];
+    let mut values = vec![0.0; c.qkv_rows() * c.hidden];
+    let mut biases = vec![0.0; c.qkv_rows()];
+    let (mut rest, mut bias_rest) = (values.as_mut_slice(), biases.as_mut_slice());
+    for (projection, width) in ["q", "k", "v"].into_iter().zip(widths) {
+        let name = format!("model.layers.{layer}.self_attn.{projection}_proj");
+        let (out, more) = rest.split_at_mut(width * c.hidden);
+        let (bias, more_bias) = bias_rest.split_at_mut(width);
+        let (weight_name, bias_name) = (format!("{name}.weight"), format!("{name}.bias"));
+        if projection == "v" {
+            weights.read(&weight_name, &[width, c.hidden], out)?;
+        } else {
+            weights.read_rotated(&weight_name, c, &[width, c.hidden], out)?;
+        }
+        if c.qkv_bias && projection == "v" {
+            weights.read(&bias_name, &[width], bias)?;
+        } else if c.qkv_bias {
+            weights.read_rotated(&bias_name, c, &[width], bias)?;
+        }
+        (rest, bias_rest) = (more, more_bias);
+    }
+    let weight = Tensor::from_data(TensorData::new(values, [c.qkv_rows(), c.hidden]), device);
+    let bias = c.qkv_bias.then(|| Tensor::from_data(TensorData::new(biases, [1, c.qkv_rows()]), device));
+    Ok(Linear { weight, bias })
+}

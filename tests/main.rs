@@ -1,0 +1,8 @@
+//! All integration tests, in one binary: linking Burn once takes long enough.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+#![recursion_limit = "256"]
+
+mod common;
+mod model_goldens;
+mod model_vectors;

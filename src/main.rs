@@ -1,1 +1,3 @@
+//! The `dcode` program.
+
 fn main() {}

@@ -101,7 +101,7 @@ impl CanvasDenoiser {
             let mask_in = adapter.mask_in.clone().reshape([1, 1, input.dims()[2]]);
             input = input * (1.0 - masked.clone()) + masked * mask_in;
         }
-        let bias = Tensor::from_data(TensorData::new(layout.bias(batch, seq), [batch, seq, seq]), &device);
+        let bias = Tensor::from_data(TensorData::new(layout.bias(batch, seq, self.adapter.is_none()), [batch, seq, seq]), &device);
         let past = self.contexts.cache(context).map(|cache| (cache, context.len()));
         let passed = self.transformer.forward(Pass {
             input,
@@ -157,14 +157,16 @@ impl Layout {
         self.masked.push(if token.is_none() { 1.0 } else { 0.0 });
     }
 
-    /// An element sees every element that is not masked, masked ones at or before its own place, and itself.
-    fn bias(&self, batch: usize, seq: usize) -> Vec<f32> {
+    /// An element sees every element that is not masked, masked ones at or before its own place, and itself. A base without
+    /// adapter was never taught to look ahead, so there an element sees what is at or before its own place.
+    fn bias(&self, batch: usize, seq: usize, causal: bool) -> Vec<f32> {
         let mut bias = vec![HIDDEN; batch * seq * seq];
         for (b, rows) in bias.chunks_exact_mut((seq * seq).max(1)).enumerate() {
             let masked = &self.masked[b * seq..(b + 1) * seq];
             for (q, row) in rows.chunks_exact_mut(seq).enumerate() {
                 for (k, value) in row.iter_mut().enumerate() {
-                    if k == q || (k < self.lengths[b] && (masked[k] == 0.0 || k <= q)) {
+                    let visible = k <= q || (!causal && masked[k] == 0.0);
+                    if k == q || (k < self.lengths[b] && visible) {
                         *value = 0.0;
                     }
                 }

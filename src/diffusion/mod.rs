@@ -1,4 +1,10 @@
 //! Canvas, samplers and the denoise loop: plain data, no tensors, no input or output.
 
 pub mod canvas;
+pub mod denoise;
 pub mod denoiser;
+pub mod draft;
+pub mod sampler;
+pub mod scripted;
+pub mod threshold;
+pub mod trajectory;

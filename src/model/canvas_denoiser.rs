@@ -101,7 +101,8 @@ impl CanvasDenoiser {
             let mask_in = adapter.mask_in.clone().reshape([1, 1, input.dims()[2]]);
             input = input * (1.0 - masked.clone()) + masked * mask_in;
         }
-        let bias = Tensor::from_data(TensorData::new(layout.bias(batch, seq, self.adapter.is_none()), [batch, seq, seq]), &device);
+        let bias =
+            Tensor::from_data(TensorData::new(layout.bias(batch, seq, self.adapter.is_none()), [batch, seq, seq]), &device);
         let past = self.contexts.cache(context).map(|cache| (cache, context.len()));
         let passed = self.transformer.forward(Pass {
             input,

@@ -1,0 +1,192 @@
+//! The loop that all samplers share: predict, change, report, until every canvas is full.
+
+use crate::diffusion::canvas::Canvas;
+use crate::diffusion::canvas::Op;
+use crate::diffusion::denoiser::Ask;
+use crate::diffusion::denoiser::Denoiser;
+use crate::diffusion::sampler::Sampler;
+use crate::model::error::ModelError;
+use crate::model::spec::TokenId;
+
+/// Bounds of one run.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Denoiser calls.
+    pub steps: usize,
+    /// Slots that a span may grow to when no `end` came.
+    pub slots: usize,
+    /// Masks added at once to a span that is full and not closed.
+    pub growth: usize,
+}
+
+/// How a canvas came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Full, within the bounds.
+    Complete,
+    /// The last masks were filled in one pass because steps or time were used up, or the user stopped.
+    CutShort,
+    /// A span used all the slots it may have and no `end` came: its text probably runs on.
+    OutOfSlots,
+}
+
+/// What the observer of a run wants next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// Go on.
+    Continue,
+    /// Fill what is masked in one pass and end.
+    Finish,
+    /// End at once; masks stay.
+    Abort,
+}
+
+/// The state after one denoiser call.
+pub struct StepReport<'a> {
+    /// Denoiser calls so far.
+    pub nfe: usize,
+    /// All canvases of the run.
+    pub canvases: &'a [Canvas],
+    /// Slots that changed in this step, for each canvas.
+    pub changed: &'a [usize],
+}
+
+/// Denoises canvases with one sampler each until all are full. Canvases with the same context run as one batch.
+///
+/// # Errors
+/// The denoiser failed.
+pub fn denoise(
+    denoiser: &mut dyn Denoiser,
+    canvases: &mut [Canvas],
+    samplers: &mut [Box<dyn Sampler>],
+    limits: Limits,
+    observe: &mut dyn FnMut(StepReport<'_>) -> Control,
+) -> Result<(Vec<Ending>, usize), ModelError> {
+    let mut endings = vec![Ending::Complete; canvases.len()];
+    let mut nfe = 0;
+    let end = denoiser.spec().tokens.end;
+    loop {
+        let open: Vec<usize> = (0..canvases.len()).filter(|&index| !canvases[index].is_full()).collect();
+        if open.is_empty() {
+            return Ok((endings, nfe));
+        }
+        let asked: Vec<Vec<usize>> = open.iter().map(|&index| samplers[index].ask(&canvases[index])).collect();
+        let asks = open.iter().zip(&asked).map(|(&index, slots)| Ask {
+            canvas: &canvases[index],
+            slots,
+            top_k: samplers[index].top_k(),
+        });
+        let predictions = denoiser.predict(&asks.collect::<Vec<_>>())?;
+        nfe += 1;
+        let last = nfe >= limits.steps;
+        let mut changed = vec![0; canvases.len()];
+        for ((&index, asked), predictions) in open.iter().zip(&asked).zip(&predictions) {
+            let canvas = &mut canvases[index];
+            canvas.begin_step();
+            let ops = samplers[index].step(canvas, asked, predictions);
+            changed[index] = ops.iter().filter(|op| canvas.apply(**op)).count();
+            if grow(canvas, limits) {
+                endings[index] = Ending::OutOfSlots;
+            }
+        }
+        let control = observe(StepReport { nfe, canvases, changed: &changed });
+        match control {
+            Control::Abort => return Ok((endings, nfe)),
+            Control::Finish => {}
+            Control::Continue if !last => continue,
+            Control::Continue => {}
+        }
+        let cut = (0..canvases.len()).filter(|&index| !canvases[index].is_full());
+        cut.for_each(|index| endings[index] = Ending::CutShort);
+        nfe += finish(denoiser, canvases, end)?;
+        observe(StepReport { nfe, canvases, changed: &changed });
+        return Ok((endings, nfe));
+    }
+}
+
+/// Adds masks to each span that is full and not closed. Returns whether a span may not grow any more.
+fn grow(canvas: &mut Canvas, limits: Limits) -> bool {
+    let mut exhausted = false;
+    for span in 0..canvas.spans() {
+        let Ok(span) = u16::try_from(span) else { continue };
+        let slots = || canvas.slots().iter().filter(|slot| slot.span == Some(span));
+        let (len, full) = (slots().count(), slots().all(|slot| !slot.is_masked()));
+        if len == 0 || !full || canvas.is_closed(span) {
+            continue;
+        }
+        match limits.slots.saturating_sub(len).min(limits.growth) {
+            0 => exhausted = true,
+            count => exhausted |= !canvas.apply(Op::Append { span, count }),
+        }
+    }
+    exhausted
+}
+
+/// Fills all masks with their best tokens in one pass.
+fn finish(denoiser: &mut dyn Denoiser, canvases: &mut [Canvas], end: Option<TokenId>) -> Result<usize, ModelError> {
+    let open: Vec<usize> = (0..canvases.len()).filter(|&index| !canvases[index].is_full()).collect();
+    if open.is_empty() {
+        return Ok(0);
+    }
+    let asked: Vec<Vec<usize>> = open.iter().map(|&index| canvases[index].masked()).collect();
+    let asks = open.iter().zip(&asked).map(|(&index, slots)| Ask { canvas: &canvases[index], slots, top_k: 1 });
+    let predictions = denoiser.predict(&asks.collect::<Vec<_>>())?;
+    for ((&index, asked), predictions) in open.iter().zip(&asked).zip(&predictions) {
+        // A threshold of zero commits every slot.
+        let mut all = crate::diffusion::threshold::Threshold::new(0.0, end, crate::diffusion::sampler::Pick::greedy());
+        canvases[index].begin_step();
+        for op in all.step(&canvases[index], asked, predictions) {
+            canvases[index].apply(op);
+        }
+    }
+    Ok(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diffusion::canvas::Slot;
+    use crate::diffusion::sampler::Pick;
+    use crate::diffusion::scripted::Scripted;
+    use crate::diffusion::threshold::Threshold;
+
+    const END: TokenId = 99;
+
+    fn run(script: &str, slots: usize, limits: Limits) -> (Canvas, Ending, usize) {
+        let mut denoiser = Scripted::new(script.chars().map(u32::from).chain([END]).collect(), END);
+        let mut canvases = [Canvas::new(vec![1], vec![Slot::masked(0); slots], vec![])];
+        let mut samplers: [Box<dyn Sampler>; 1] = [Box::new(Threshold::new(0.9, Some(END), Pick::greedy()))];
+        let (endings, nfe) = denoise(&mut denoiser, &mut canvases, &mut samplers, limits, &mut |_| Control::Continue).unwrap();
+        let [canvas] = canvases;
+        (canvas, endings[0], nfe)
+    }
+
+    fn text(canvas: &Canvas) -> String {
+        canvas.span_tokens(0).into_iter().filter_map(char::from_u32).collect()
+    }
+
+    #[test]
+    fn surplus_slots_are_closed_by_end() {
+        let (canvas, ending, nfe) = run("abc", 8, Limits { steps: 50, slots: 64, growth: 8 });
+        assert_eq!((text(&canvas).as_str(), ending, nfe), ("abc", Ending::Complete, 4));
+    }
+
+    #[test]
+    fn a_span_that_is_too_short_grows() {
+        let (canvas, ending, _) = run("abcdefghij", 4, Limits { steps: 50, slots: 64, growth: 4 });
+        assert_eq!((text(&canvas).as_str(), ending), ("abcdefghij", Ending::Complete));
+    }
+
+    #[test]
+    fn the_budget_of_slots_is_kept_and_reported() {
+        let (canvas, ending, _) = run("abcdefghij", 4, Limits { steps: 50, slots: 6, growth: 4 });
+        assert_eq!((text(&canvas).as_str(), ending), ("abcdef", Ending::OutOfSlots));
+    }
+
+    #[test]
+    fn the_budget_of_steps_ends_in_one_pass() {
+        let (canvas, ending, nfe) = run("abcdef", 12, Limits { steps: 2, slots: 64, growth: 4 });
+        assert_eq!((text(&canvas).as_str(), ending, nfe), ("abcdef", Ending::CutShort, 3));
+        assert!(canvas.is_full());
+    }
+}

@@ -6,4 +6,5 @@
 #![recursion_limit = "256"]
 
 pub mod diffusion;
+pub mod document;
 pub mod model;

@@ -8,3 +8,4 @@
 pub mod diffusion;
 pub mod document;
 pub mod model;
+pub mod patch;

@@ -6,3 +6,5 @@
 mod common;
 mod model_goldens;
 mod model_vectors;
+#[cfg(unix)]
+mod patch_unified;

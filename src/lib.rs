@@ -9,3 +9,4 @@ pub mod diffusion;
 pub mod document;
 pub mod model;
 pub mod patch;
+pub mod syntax;

@@ -7,6 +7,7 @@
 
 pub mod diffusion;
 pub mod document;
+pub mod edit;
 pub mod model;
 pub mod patch;
 pub mod syntax;

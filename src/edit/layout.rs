@@ -1,0 +1,168 @@
+//! From spans of a document to a canvas, and from a full canvas back to the spans' texts.
+
+use crate::diffusion::canvas::Canvas;
+use crate::diffusion::canvas::Slot;
+use crate::document::Document;
+use crate::document::Span;
+use crate::document::Spans;
+use crate::edit::error::EditError;
+use crate::edit::prompt;
+use crate::edit::prompt::Prompt;
+use crate::edit::prompt::Window;
+use crate::edit::prompt::closed;
+use crate::model::spec::PromptTemplate;
+use crate::model::spec::TokenId;
+use crate::model::tokenizer::Tokenizer;
+
+/// Slots of an infill at first; the reference was measured with these.
+const INFILL_SLOTS: usize = 24;
+/// Slots beyond the present length of a span with an instruction.
+const EDIT_SURPLUS: usize = 10;
+/// Most slots given at first.
+const MOST_AT_FIRST: usize = 128;
+/// Tokens from the first selected byte to the last; more would not be an edit of a span any more.
+const LONGEST: usize = 4096;
+
+/// How the spans of a request stand on a canvas.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// Ids before the slots.
+    pub prompt: Prompt,
+    /// Slots at first: masks for the spans, pinned text between and around them.
+    pub slots: Vec<Slot>,
+    /// Masks to add to a span that is full and not closed.
+    pub growth: usize,
+    /// Slots a span may have.
+    pub budget: usize,
+    /// The present tokens of the lines, for a draft: one span of whole lines with an instruction.
+    pub draft: Option<Vec<TokenId>>,
+    /// Whether the answer is a fenced block, as it is with an instruction.
+    pub fenced: bool,
+    /// Blanks before each span that stand in its slots, because tokens break before blanks.
+    blanks: Vec<String>,
+    /// Spans whose answer ends in a newline that is not theirs.
+    drop_newline: bool,
+}
+
+impl Layout {
+    /// Lays out `spans` of `document`.
+    ///
+    /// # Errors
+    /// The spans are too long.
+    pub fn new(
+        tokenizer: &Tokenizer,
+        template: PromptTemplate,
+        document: &Document,
+        spans: &Spans,
+        instruction: Option<&str>,
+        least_budget: usize,
+    ) -> Result<Self, EditError> {
+        let text = document.text();
+        let lf = |start: usize, end: usize| document.span_text_lf(Span::new(start, end)).unwrap_or_default();
+        let all = spans.as_slice();
+        let blanks: Vec<&str> = all.iter().map(|span| blanks_before(text, span.start)).collect();
+        let starts: Vec<usize> = all.iter().zip(&blanks).map(|(span, blanks)| span.start - blanks.len()).collect();
+        let (first, last) = (starts[0], all[all.len() - 1].end);
+        let lengths: Vec<usize> = all.iter().map(|span| tokenizer.encode(&lf(span.start, span.end)).len()).collect();
+        let covered = if last - first > LONGEST * 16 { LONGEST + 1 } else { tokenizer.encode(&lf(first, last)).len() };
+        if covered > LONGEST {
+            return Err(EditError::SpanTooLong { tokens: covered, limit: LONGEST });
+        }
+        // With an instruction the answer is made of whole lines: what the spans leave of theirs is pinned text.
+        let line_start = text[..first].rfind('\n').map_or(document.bom_len(), |newline| newline + 1);
+        let at_line_end = text[..last].ends_with('\n') || text[last..].is_empty() || text[last..].starts_with(['\n', '\r']);
+        let line_end = if at_line_end { last } else { text[last..].find('\n').map_or(text.len(), |newline| last + newline + 1) };
+        let (lead, tail) = if instruction.is_some() { (line_start.min(first), line_end) } else { (first, last) };
+        let (before, after) = (lf(document.bom_len().min(lead), lead), lf(tail, text.len()));
+        let (prompt, fenced) = match instruction {
+            None => (prompt::infill(tokenizer, template, &before, &after, Window::INFILL), false),
+            Some(instruction) => {
+                let after = after.strip_prefix('\n').filter(|_| !text[..tail].ends_with('\n')).unwrap_or(&after);
+                let lines = lf(lead, tail);
+                (prompt::edit(tokenizer, template, instruction, &lines, (&before, after), Window::EDIT), true)
+            }
+        };
+        let mut slots: Vec<Slot> = Vec::new();
+        let pin = |slots: &mut Vec<Slot>, start: usize, end: usize| {
+            slots.extend(tokenizer.encode(&lf(start, end)).into_iter().map(Slot::between));
+        };
+        pin(&mut slots, lead, first);
+        for (index, (span, length)) in all.iter().zip(&lengths).enumerate() {
+            if index > 0 {
+                pin(&mut slots, all[index - 1].end, starts[index]);
+            }
+            let masks = if instruction.is_none() { INFILL_SLOTS } else { (length + EDIT_SURPLUS).min(MOST_AT_FIRST) };
+            let number = u16::try_from(index).unwrap_or(u16::MAX);
+            slots.extend(std::iter::repeat_n(Slot::masked(number), masks));
+            if index + 1 == all.len() && !at_line_end {
+                pin(&mut slots, span.end, tail);
+            }
+        }
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        let growth = if instruction.is_none() { INFILL_SLOTS } else { (longest + EDIT_SURPLUS).min(MOST_AT_FIRST) };
+        let whole_lines = fenced && all.len() == 1 && lead == first && blanks[0].is_empty() && at_line_end;
+        let draft = whole_lines.then(|| tokenizer.encode(&closed(&lf(first, last))));
+        Ok(Self {
+            prompt,
+            slots,
+            growth,
+            budget: least_budget.max(2 * longest + EDIT_SURPLUS),
+            draft,
+            fenced,
+            blanks: blanks.into_iter().map(str::to_owned).collect(),
+            drop_newline: fenced && at_line_end && !text[..last].ends_with('\n'),
+        })
+    }
+
+    /// A fresh canvas.
+    pub fn canvas(&self) -> Canvas {
+        Canvas::new(self.prompt.context.clone(), self.slots.clone(), Vec::new())
+    }
+
+    /// The spans' new texts, with the line endings of the file; `None` when the tokens are not text.
+    pub fn texts(&self, tokenizer: &Tokenizer, canvas: &Canvas, document: &Document, spans: &Spans) -> Option<Vec<String>> {
+        let tokens = (0..canvas.spans()).map(|span| canvas.span_tokens(u16::try_from(span).unwrap_or(u16::MAX)));
+        self.texts_of(tokenizer, &tokens.collect::<Vec<_>>(), document, spans)
+    }
+
+    /// As [`Layout::texts`], from the tokens of each span.
+    pub fn texts_of(
+        &self,
+        tokenizer: &Tokenizer,
+        tokens: &[Vec<TokenId>],
+        document: &Document,
+        spans: &Spans,
+    ) -> Option<Vec<String>> {
+        let mut texts = Vec::new();
+        for (index, span) in spans.iter().enumerate() {
+            let tokens = tokens.get(index).map_or(&[][..], Vec::as_slice);
+            let text = String::from_utf8(tokenizer.decode_bytes(tokens)).ok()?;
+            let text = self.own_part(index, &text);
+            texts.push(document.fit(span, text).into_owned());
+        }
+        Some(texts)
+    }
+
+    /// Bytes at the start of a span's decoded text that stand before the span in the file.
+    pub fn lead_in(&self, index: usize, text: &str) -> usize {
+        text.len() - self.own_part(index, text).len().max(if self.drop_newline { text.len().saturating_sub(1) } else { 0 })
+    }
+
+    /// What belongs to the span: without the blanks before it, which the file keeps.
+    fn own_part<'t>(&self, index: usize, text: &'t str) -> &'t str {
+        let blanks = self.blanks.get(index).map_or("", String::as_str);
+        let text = match text.strip_prefix(blanks) {
+            Some(text) => text,
+            None => text.trim_start_matches([' ', '\t']),
+        };
+        // The last newline belongs to what follows the span.
+        if self.drop_newline { text.strip_suffix('\n').unwrap_or(text) } else { text }
+    }
+}
+
+/// The blanks directly before `start`, when it lies inside a line.
+fn blanks_before(text: &str, start: usize) -> &str {
+    let before = &text[..start];
+    let kept = before.trim_end_matches([' ', '\t']);
+    &before[kept.len()..]
+}

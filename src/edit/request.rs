@@ -1,0 +1,75 @@
+//! What is asked for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::diffusion::threshold::DEFAULT_THRESHOLD;
+use crate::document::Document;
+use crate::document::Spans;
+
+/// How the slots are filled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Method {
+    /// With an instruction by draft, without one by denoising.
+    #[default]
+    Auto,
+    /// The canvas is denoised by base and adapter.
+    Canvas,
+    /// The original lines are a draft that the exact base checks. Needs an instruction and one span of whole lines; otherwise
+    /// the canvas is denoised.
+    Draft,
+    /// Autoregressive decoding by the exact base, one token a pass: the baseline.
+    Causal,
+}
+
+/// One edit: spans of one document, and how they are to be rewritten.
+#[derive(Clone, Debug)]
+pub struct EditRequest {
+    /// The document.
+    pub document: Arc<Document>,
+    /// What may change, ascending.
+    pub spans: Spans,
+    /// What to do; `None` fills the spans from what stands around them.
+    pub instruction: Option<String>,
+    /// How.
+    pub options: EditOptions,
+}
+
+/// Settings of an edit.
+#[derive(Clone, Copy, Debug)]
+pub struct EditOptions {
+    /// How the slots are filled.
+    pub method: Method,
+    /// Candidates to make; the first is greedy, the others are drawn.
+    pub candidates: usize,
+    /// Seed of the draws.
+    pub seed: u64,
+    /// Temperature of the draws.
+    pub temperature: f32,
+    /// Probability from which a slot is committed out of turn.
+    pub threshold: f32,
+    /// Denoiser calls for one candidate.
+    pub steps: usize,
+    /// Time for all candidates.
+    pub time_limit: Option<Duration>,
+    /// Slots a span may grow to, when that is more than what its present length suggests.
+    pub slots: usize,
+    /// Rounds of remasking what does not parse.
+    pub guard_rounds: usize,
+}
+
+impl Default for EditOptions {
+    fn default() -> Self {
+        Self {
+            method: Method::Auto,
+            candidates: 1,
+            seed: 1,
+            temperature: 0.6,
+            threshold: DEFAULT_THRESHOLD,
+            steps: 512,
+            time_limit: None,
+            slots: 128,
+            guard_rounds: 2,
+        }
+    }
+}

@@ -1,3 +1,9 @@
-//! The `dcode` program.
+//! The `dcode` program: dispatch, and nothing else.
 
-fn main() {}
+#![recursion_limit = "256"]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dcode::cli::main()
+}

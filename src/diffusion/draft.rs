@@ -62,7 +62,8 @@ pub fn draft(
     let (mut place, mut width) = (0, LONGEST);
     loop {
         let run = &original[place..original.len().min(place + width)];
-        ids.truncate(context.len() + done.tokens.len());
+        ids.truncate(context.len());
+        ids.extend_from_slice(&done.tokens);
         ids.extend_from_slice(run);
         let predictions = model.continue_from(&ids, context.len() + done.tokens.len(), 1)?;
         done.nfe += 1;

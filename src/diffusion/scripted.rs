@@ -59,9 +59,14 @@ impl Denoiser for Scripted {
 }
 
 impl Causal for Scripted {
-    /// The script follows the first token of `ids`.
+    /// The script follows the first token of `ids`; behind anything else than the script comes nonsense.
     fn continue_from(&mut self, ids: &[TokenId], from: usize, _top_k: usize) -> Result<Vec<Prediction>, ModelError> {
         self.calls += 1;
-        Ok((from..=ids.len()).map(|place| self.at(place - 1)).collect())
+        if from == 0 || from > ids.len() {
+            return Err(ModelError::Mismatch("nothing to continue".to_owned()));
+        }
+        let kept = ids[1..].iter().zip(&self.script).take_while(|(a, b)| a == b).count();
+        let nonsense = Prediction { top: vec![(0, CONFIDENCE.ln())], entropy: 1.0, current: None };
+        Ok((from..=ids.len()).map(|place| if place - 1 <= kept { self.at(place - 1) } else { nonsense.clone() }).collect())
     }
 }

@@ -1,0 +1,135 @@
+//! Arguments and steps that several commands share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use clap::ValueEnum;
+
+use crate::cli::exit::Failure;
+use crate::cli::select::SyntaxSelect;
+use crate::document::Document;
+use crate::document::RangeSpec;
+use crate::document::ResolvedRange;
+use crate::document::Span;
+use crate::document::Spans;
+use crate::edit::request::EditOptions;
+use crate::edit::request::EditRequest;
+use crate::edit::request::Method;
+use crate::model::device::DeviceChoice;
+
+/// Which model runs where.
+#[derive(Args, Clone, Debug)]
+pub struct ModelArgs {
+    /// Model: a name, a folder with config.json, or a .gguf file
+    #[arg(long, value_name = "NAME|PATH", env = "DCODE_MODEL")]
+    pub model: Option<String>,
+    /// Device: auto, cpu, gpu, gpu:N, or gpu:software
+    #[arg(long, value_name = "DEVICE", default_value = "auto", env = "DCODE_DEVICE")]
+    pub device: DeviceChoice,
+}
+
+/// How candidates are made.
+#[derive(Args, Clone, Debug)]
+pub struct SamplingArgs {
+    /// Candidates to make and rank; the first is greedy
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub candidates: u8,
+    /// Seed of the candidates that are drawn
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Denoiser calls for one candidate; what is still masked then is filled in one pass
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub steps: u32,
+    /// Seconds for the whole edit; what is still masked then is filled in one pass
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub time_limit: Option<Duration>,
+    /// Probability from which a slot is committed out of turn
+    #[arg(long, value_name = "P", default_value_t = crate::diffusion::threshold::DEFAULT_THRESHOLD, value_parser = probability)]
+    pub threshold: f32,
+    /// How the slots are filled
+    #[arg(long, value_enum, default_value_t = MethodArg::Auto)]
+    pub method: MethodArg,
+}
+
+/// [`Method`] on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MethodArg {
+    /// With an instruction by draft, without one by denoising
+    Auto,
+    /// Denoise the canvas
+    Canvas,
+    /// Check the original lines as a draft
+    Draft,
+    /// Decode from left to right, one token a pass
+    Causal,
+}
+
+impl From<MethodArg> for Method {
+    fn from(method: MethodArg) -> Self {
+        match method {
+            MethodArg::Auto => Self::Auto,
+            MethodArg::Canvas => Self::Canvas,
+            MethodArg::Draft => Self::Draft,
+            MethodArg::Causal => Self::Causal,
+        }
+    }
+}
+
+impl SamplingArgs {
+    /// The settings of an edit.
+    pub fn options(&self) -> EditOptions {
+        EditOptions {
+            method: self.method.into(),
+            candidates: usize::from(self.candidates),
+            seed: self.seed,
+            threshold: self.threshold,
+            steps: self.steps as usize,
+            time_limit: self.time_limit,
+            ..EditOptions::default()
+        }
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let value: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    if value > 0.0 && value <= 1e6 {
+        Ok(Duration::from_secs_f64(value))
+    } else {
+        Err("give a number of seconds above 0".to_owned())
+    }
+}
+
+fn probability(text: &str) -> Result<f32, String> {
+    let value: f32 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("give a probability from 0 to 1".to_owned()) }
+}
+
+/// Which parts of the file may change.
+#[derive(Args, Clone, Debug)]
+pub struct RangeArgs {
+    /// Lines to rewrite: 10:40, 10-40, 10,+5, 10:5-40:12 or Type::function; repeat for several spans
+    #[arg(long = "range", short = 'r', value_name = "RANGE")]
+    pub ranges: Vec<RangeSpec>,
+}
+
+impl RangeArgs {
+    /// Finds the ranges in the document, in order.
+    ///
+    /// # Errors
+    /// A range does not fit the document, or two overlap.
+    pub fn resolve(&self, document: &Document) -> Result<(Spans, Vec<ResolvedRange>), Failure> {
+        let select = SyntaxSelect;
+        let resolved = self.ranges.iter().map(|range| range.resolve_with(document, Some(&select)));
+        let mut resolved = resolved.collect::<Result<Vec<ResolvedRange>, _>>()?;
+        resolved.sort_by_key(|range| (range.span.start, range.span.end));
+        let spans: Vec<Span> = resolved.iter().map(|range| range.span).collect();
+        Ok((Spans::new(document, spans)?, resolved))
+    }
+}
+
+/// A request from what was typed.
+pub fn request(document: Arc<Document>, spans: Spans, instruction: Option<&str>, sampling: &SamplingArgs) -> EditRequest {
+    let instruction = instruction.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
+    EditRequest { document, spans, instruction, options: sampling.options() }
+}

@@ -1,0 +1,89 @@
+//! The command line: one file per command, whose doc comment is its help text.
+
+pub mod common;
+pub mod doctor;
+pub mod edit;
+pub mod eval;
+pub mod exit;
+pub mod filter;
+pub mod interactive;
+pub mod json;
+pub mod progress;
+pub mod select;
+pub mod work;
+pub mod write;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::Subcommand;
+
+use self::exit::Exit;
+use self::exit::Failure;
+
+/// Rewrite selected spans of source files in place with a masked-diffusion code model
+#[derive(Debug, Parser)]
+#[command(name = "dcode", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Edit(Box<edit::EditArgs>),
+    Filter(Box<filter::FilterArgs>),
+    Eval(Box<eval::EvalArgs>),
+    Doctor(doctor::DoctorArgs),
+    /// Print shell completions
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Runs what the command line asks for.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() };
+        }
+    };
+    let result = match &cli.command {
+        Command::Edit(args) => edit::run(args),
+        Command::Filter(args) => filter::run(args),
+        Command::Eval(args) => eval::run(args),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Completions { shell } => completions(*shell),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            if !failure.message.is_empty() {
+                say(&format!("dcode: {}", failure.message));
+            }
+            failure.exit.into()
+        }
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
+    use clap::CommandFactory;
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "dcode", &mut script);
+    std::io::stdout().write_all(&script)?;
+    Ok(Exit::Ok)
+}
+
+/// Writes a line to standard error; a reader that is gone is no failure.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Writes a line to standard output.
+pub(crate) fn print(line: &str) -> Result<(), Failure> {
+    Ok(writeln!(std::io::stdout(), "{line}")?)
+}

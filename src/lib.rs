@@ -11,4 +11,5 @@ pub mod document;
 pub mod edit;
 pub mod model;
 pub mod patch;
+pub mod screen;
 pub mod syntax;

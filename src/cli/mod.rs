@@ -8,6 +8,7 @@ pub mod exit;
 pub mod filter;
 pub mod interactive;
 pub mod json;
+pub mod live;
 pub mod progress;
 pub mod select;
 pub mod work;

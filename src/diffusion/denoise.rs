@@ -150,7 +150,7 @@ mod tests {
     use crate::diffusion::scripted::Scripted;
     use crate::diffusion::threshold::Threshold;
 
-    const END: TokenId = 99;
+    const END: TokenId = 1 << 20;
 
     fn run(script: &str, slots: usize, limits: Limits) -> (Canvas, Ending, usize) {
         let mut denoiser = Scripted::new(script.chars().map(u32::from).chain([END]).collect(), END);

@@ -118,7 +118,7 @@ mod tests {
     use super::*;
     use crate::diffusion::scripted::Scripted;
 
-    const END: TokenId = 99;
+    const END: TokenId = 1 << 20;
 
     fn run(original: &str, answer: &str) -> Drafted {
         let tokens = |text: &str| text.chars().map(u32::from).collect::<Vec<_>>();

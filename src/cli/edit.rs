@@ -18,6 +18,7 @@ use crate::cli::json;
 use crate::cli::say;
 use crate::cli::work::acceptable;
 use crate::cli::work::finish;
+use crate::cli::write::diff_path;
 use crate::cli::write::write;
 use crate::document::Document;
 use crate::document::ResolvedRange;
@@ -150,7 +151,7 @@ impl Work<'_> {
         if self.args.stdout {
             out.write_all(&new)?;
         } else {
-            out.write_all(&unified(self.document.bytes(), &new, self.document.path(), UnifiedOptions::default()))?;
+            out.write_all(&unified(self.document.bytes(), &new, &diff_path(self.document), UnifiedOptions::default()))?;
         }
         Ok(out.flush()?)
     }
@@ -166,7 +167,7 @@ impl Work<'_> {
         }
         let new =
             crate::patch::hunk::apply(self.document, &hunks).map_err(|error| Failure::new(Exit::Internal, error.to_string()))?;
-        let diff = unified(self.document.bytes(), &new, self.document.path(), UnifiedOptions::default());
+        let diff = unified(self.document.bytes(), &new, &diff_path(self.document), UnifiedOptions::default());
         print_json(&json!({
             "type": "result",
             "candidate": best.number,

@@ -1,23 +1,247 @@
-//! `dcode edit` on a terminal.
+//! `dcode edit` on a terminal: the edit live, then a question for each change.
+
+use std::io::Stdout;
+use std::io::Write;
 
 use crate::cli::edit::EditArgs;
+use crate::cli::edit::hunks;
+use crate::cli::edit::summary;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
+use crate::cli::frames::Frames;
+use crate::cli::live::LiveView;
+use crate::cli::live::Screen;
+use crate::cli::live::editor;
+use crate::cli::live::prompt;
+use crate::cli::live::prompt::Answer;
+use crate::cli::live::prompt::LineKeys;
+use crate::cli::live::prompt::TerminalKeys;
+use crate::cli::say;
+use crate::cli::work::finish;
+use crate::cli::write::diff_path;
+use crate::cli::write::write;
 use crate::document::Document;
 use crate::document::ResolvedRange;
 use crate::document::Spans;
+use crate::edit::candidate::Candidate;
 use crate::edit::engine::Engine;
+use crate::edit::event::Event;
+use crate::patch::hunk::Hunk;
+use crate::patch::unified::UnifiedOptions;
+use crate::patch::unified::unified;
+use crate::screen::colour::ColorChoice;
+use crate::screen::colour::Depth;
+use crate::screen::frame::Frame;
+use crate::screen::modes::ModeGuard;
+use crate::screen::modes::Modes;
+use crate::screen::modes::Output;
+use crate::screen::text::visible;
 
 /// Shows the edit live, asks, and writes what was accepted.
 ///
 /// # Errors
 /// See [`Exit`].
 pub fn run(
-    _engine: &Engine,
-    _document: &Document,
-    _spans: &Spans,
-    _resolved: &[ResolvedRange],
-    _args: &EditArgs,
+    engine: &Engine,
+    document: &Document,
+    spans: &Spans,
+    ranges: &[ResolvedRange],
+    args: &EditArgs,
 ) -> Result<Exit, Failure> {
-    Err(Failure::usage("not here yet"))
+    let variable = |name: &str| std::env::var(name).ok();
+    let screen = Screen::detect(Depth::detect(ColorChoice::Auto, true, variable), variable);
+    for range in ranges {
+        say(&format!("{} {range}", document.path().display()));
+    }
+    let mut view = LiveView::new(std::io::stdout(), screen);
+    let mut frames = Frames::new(document, ranges, args.sampling.steps);
+    let (candidates, last) = watch(engine, &mut view, &mut frames, screen.live)?;
+    let Some(best) = candidates.first() else {
+        return Err(Failure::new(Exit::NoCandidate, "the model gave no usable text; nothing was written"));
+    };
+    view.finish(&frames.texts(&best.texts, best.confidence, last.as_ref()))?;
+    let mut review = Review { document, spans, screen, args };
+    review.ask(best)
+}
+
+/// Draws the run until it is finished.
+fn watch(
+    engine: &Engine,
+    view: &mut LiveView<Stdout>,
+    frames: &mut Frames<'_>,
+    live: bool,
+) -> Result<(Vec<Candidate>, Option<Frame>), Failure> {
+    let _guard =
+        live.then(|| ModeGuard::enter(Modes { hide_cursor: true, output: Output::Stdout, ..Modes::default() })).transpose()?;
+    let (mut last, mut cut) = (None, false);
+    let result = finish(engine, &mut |event| {
+        match event {
+            Event::Loading(share) => {
+                frames.set_note(format!("loading the model {:.0} %", share * 100.0));
+                view.offer(frames.waiting())?;
+            }
+            Event::Ready(model) => {
+                let decoding = if model.has_adapter { "" } else { " · left to right, no adapter" };
+                frames.set_note(format!("{} · {}{decoding}", model.name, model.device));
+                view.offer(frames.waiting())?;
+            }
+            Event::Started { instruction_cut, .. } => cut = *instruction_cut,
+            Event::Step(step) => {
+                let frame = frames.step(step);
+                last = Some(frame.clone());
+                view.offer(frame)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    });
+    if result.is_err() {
+        view.clear()?;
+    }
+    let candidates = result?;
+    if cut {
+        say("note: the instruction is longer than the model's window; its end was left out");
+    }
+    Ok((candidates, last))
+}
+
+/// The question after the run.
+struct Review<'a> {
+    document: &'a Document,
+    spans: &'a Spans,
+    screen: Screen,
+    args: &'a EditArgs,
+}
+
+impl Review<'_> {
+    fn ask(&mut self, best: &Candidate) -> Result<Exit, Failure> {
+        let mut hunks = hunks(self.document, self.spans, best)?;
+        say(&summary(&hunks, best));
+        if hunks.is_empty() {
+            return Ok(Exit::Ok);
+        }
+        if !best.is_acceptable() {
+            say("note: this candidate does not parse or did not come to its own end; look before you accept");
+        }
+        if hunks.len() == 1 {
+            return self.ask_whole(&mut hunks, &best.texts);
+        }
+        self.ask_each(&hunks, &best.texts)
+    }
+
+    /// One question for one hunk.
+    fn ask_whole(&self, hunks: &mut Vec<Hunk>, texts: &[String]) -> Result<Exit, Failure> {
+        loop {
+            match self.question("Apply?", &prompt::ONE)? {
+                Answer::Accept | Answer::AcceptAll => return self.apply(hunks),
+                Answer::Reject | Answer::RejectAll => {
+                    say("nothing was written");
+                    return Ok(Exit::Rejected);
+                }
+                Answer::Interrupted => return Ok(Exit::Interrupted),
+                Answer::Diff => self.show(hunks)?,
+                Answer::Edit => {
+                    if let Some(edited) = self.edited(texts)? {
+                        *hunks = edited;
+                        self.show(hunks)?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// A question for each hunk; what was accepted is written together.
+    fn ask_each(&self, hunks: &[Hunk], texts: &[String]) -> Result<Exit, Failure> {
+        let mut accepted = Vec::new();
+        let mut index = 0;
+        while let Some(hunk) = hunks.get(index) {
+            self.show(std::slice::from_ref(hunk))?;
+            match self.question(&format!("Apply hunk {} of {}?", index + 1, hunks.len()), &prompt::HUNK)? {
+                Answer::Accept => accepted.push(hunk.clone()),
+                Answer::Reject => {}
+                Answer::AcceptAll => {
+                    accepted.extend_from_slice(&hunks[index..]);
+                    break;
+                }
+                Answer::RejectAll => break,
+                Answer::Interrupted => return Ok(Exit::Interrupted),
+                Answer::Diff => {
+                    self.show(hunks)?;
+                    continue;
+                }
+                Answer::Edit => {
+                    if let Some(mut edited) = self.edited(texts)? {
+                        self.show(&edited)?;
+                        return self.ask_whole(&mut edited, texts);
+                    }
+                    continue;
+                }
+            }
+            index += 1;
+        }
+        if accepted.is_empty() {
+            say("nothing was written");
+            return Ok(Exit::Rejected);
+        }
+        self.apply(&accepted)
+    }
+
+    fn apply(&self, hunks: &[Hunk]) -> Result<Exit, Failure> {
+        write(self.document, hunks, self.args.instruction.as_deref())?;
+        let count = if hunks.len() == 1 { "1 hunk".to_owned() } else { format!("{} hunks", hunks.len()) };
+        say(&format!("{count} written to {}", self.document.path().display()));
+        Ok(Exit::Ok)
+    }
+
+    fn question(&self, question: &str, choices: &[prompt::Choice]) -> Result<Answer, Failure> {
+        let mut out = std::io::stdout();
+        if self.screen.live {
+            let mut keys = TerminalKeys::enter(Output::Stdout)?;
+            Ok(prompt::ask(&mut out, &mut keys, question, choices)?)
+        } else {
+            let mut keys = LineKeys::new(std::io::stdin().lock());
+            Ok(prompt::ask(&mut out, &mut keys, question, choices)?)
+        }
+    }
+
+    /// The diff of some hunks, control characters made visible, in colour where there is colour.
+    fn show(&self, hunks: &[Hunk]) -> Result<(), Failure> {
+        let new =
+            crate::patch::hunk::apply(self.document, hunks).map_err(|error| Failure::new(Exit::Internal, error.to_string()))?;
+        let diff = unified(self.document.bytes(), &new, &diff_path(self.document), UnifiedOptions::default());
+        let mut out = std::io::stdout().lock();
+        for line in String::from_utf8_lossy(&diff).split_inclusive('\n') {
+            let line = line.strip_suffix('\n').unwrap_or(line);
+            let (on, off) = match (self.screen.depth, line.as_bytes().first()) {
+                (Depth::None, _) => ("", ""),
+                (_, Some(b'+')) => ("\x1b[32m", "\x1b[39m"),
+                (_, Some(b'-')) => ("\x1b[31m", "\x1b[39m"),
+                (_, Some(b'@')) => ("\x1b[36m", "\x1b[39m"),
+                _ => ("", ""),
+            };
+            writeln!(out, "{on}{}{off}", visible(line))?;
+        }
+        Ok(out.flush()?)
+    }
+
+    /// The hunks after the user changed the new texts in an editor; `None` when that was not possible.
+    fn edited(&self, texts: &[String]) -> Result<Option<Vec<Hunk>>, Failure> {
+        let variable = |name: &str| std::env::var(name).ok();
+        let suffix =
+            self.document.path().extension().map(|extension| format!(".{}", extension.to_string_lossy())).unwrap_or_default();
+        let mut changed = Vec::new();
+        for text in texts {
+            let result = editor::editor_command(variable).and_then(|command| editor::edit(&command, text, &suffix));
+            match result {
+                Ok(text) => changed.push(text),
+                Err(error) => {
+                    say(&format!("note: {error}"));
+                    return Ok(None);
+                }
+            }
+        }
+        let changes: Vec<_> = self.spans.iter().zip(changed.iter().map(String::as_str)).collect();
+        let hunks = crate::patch::hunk::of_spans(self.document, &changes).map_err(|error| Failure::usage(error.to_string()))?;
+        Ok((!hunks.is_empty()).then_some(hunks))
+    }
 }

@@ -6,6 +6,7 @@ pub mod edit;
 pub mod eval;
 pub mod exit;
 pub mod filter;
+pub mod frames;
 pub mod interactive;
 pub mod json;
 pub mod live;

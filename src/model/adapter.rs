@@ -11,6 +11,8 @@ use safetensors::SafeTensors;
 
 use crate::model::config::TransformerConfig;
 use crate::model::error::ModelError;
+use crate::model::kernels::LowRankTerm;
+use crate::model::kernels::linear;
 use crate::model::spec::TokenId;
 use crate::model::weights::Weights;
 
@@ -24,9 +26,9 @@ pub struct LowRank {
 }
 
 impl LowRank {
-    /// The update of rows `[rows, in]`: `[rows, out]`.
-    pub fn forward(&self, rows: Tensor<2>) -> Tensor<2> {
-        rows.matmul(self.a.clone().transpose()).matmul(self.b.clone().transpose())
+    /// The update of rows `[rows, in]`, for the linear map that it is added to.
+    pub fn term(&self, rows: Tensor<2>) -> LowRankTerm {
+        LowRankTerm { inner: linear(rows, &self.a, None, None), factor: self.b.clone() }
     }
 }
 

@@ -8,6 +8,7 @@ pub mod context;
 pub mod device;
 pub mod error;
 pub mod gguf;
+pub mod kernels;
 pub mod load;
 pub mod locate;
 pub mod readout;

@@ -12,6 +12,7 @@ use crate::model::attention::KvCache;
 use crate::model::attention::attend;
 use crate::model::config::TransformerConfig;
 use crate::model::error::ModelError;
+use crate::model::kernels::linear;
 use crate::model::rope::Rope;
 use crate::model::rope::Rotation;
 use crate::model::spec::TokenId;
@@ -27,14 +28,8 @@ struct Linear {
 impl Linear {
     /// Rows `[rows, in]` to `[rows, out]`, with the update of an adapter.
     fn forward(&self, rows: Tensor<2>, update: Option<&LowRank>) -> Tensor<2> {
-        let mut out = rows.clone().matmul(self.weight.clone().transpose());
-        if let Some(bias) = &self.bias {
-            out = out + bias.clone();
-        }
-        match update {
-            Some(update) => out + update.forward(rows),
-            None => out,
-        }
+        let term = update.map(|update| update.term(rows.clone()));
+        linear(rows, &self.weight, self.bias.as_ref(), term.as_ref())
     }
 }
 
@@ -226,7 +221,7 @@ impl Transformer {
     /// Logits of hidden rows `[rows, hidden]`: `[rows, vocab]`.
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
         let head = self.lm_head.as_ref().unwrap_or(&self.embed_tokens);
-        hidden.matmul(head.clone().transpose())
+        linear(hidden, head, None, None)
     }
 }
 

@@ -1,0 +1,24 @@
+//! What the transformer computes, for the few rows of a denoise step: on the CPU by kernels of its own, on every other device
+//! by the same arithmetic in plain Burn operations.
+//!
+//! Flex multiplies many rows well. A step has few, and there it spends more time on laying out the weights than on using them;
+//! and every element-wise operation is a pass of its own over memory, on one thread. The kernels read the tensors of Flex where
+//! they lie, in one pass each. A function here takes the kernel when the tensors are f32 on Flex, and the composition otherwise;
+//! the two agree to rounding, which the tests check on random shapes.
+
+mod flex;
+mod linear;
+mod tile;
+
+use burn::tensor::Tensor;
+
+pub use linear::linear;
+
+/// A low-rank term of a linear map: the rows after the first factor, and the second factor.
+#[derive(Clone, Debug)]
+pub struct LowRankTerm {
+    /// `[rows, rank]`
+    pub inner: Tensor<2>,
+    /// `[out, rank]`
+    pub factor: Tensor<2>,
+}

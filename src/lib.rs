@@ -13,3 +13,4 @@ pub mod model;
 pub mod patch;
 pub mod screen;
 pub mod syntax;
+pub mod text;

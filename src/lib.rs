@@ -14,3 +14,4 @@ pub mod patch;
 pub mod screen;
 pub mod syntax;
 pub mod text;
+pub mod tui;

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 #![recursion_limit = "256"]
 
+mod cli_bad_input;
+mod cli_edit;
 mod common;
+mod edit_reference;
 mod model_goldens;
 mod model_vectors;
 #[cfg(unix)]

@@ -5,6 +5,7 @@
 
 #![recursion_limit = "256"]
 
+pub mod bench;
 pub mod cli;
 pub mod diffusion;
 pub mod document;

@@ -107,7 +107,10 @@ fn models_that_are_missing_or_damaged() {
     edit("./no/such/folder", "no such file or folder");
     place.write("text.gguf", b"this is not a model");
     edit("text.gguf", "not a GGUF file");
-    place.write("lies.gguf", &[b"GGUF".as_slice(), &3u32.to_le_bytes(), &u64::MAX.to_le_bytes(), &u64::MAX.to_le_bytes()].concat());
+    place.write(
+        "lies.gguf",
+        &[b"GGUF".as_slice(), &3u32.to_le_bytes(), &u64::MAX.to_le_bytes(), &u64::MAX.to_le_bytes()].concat(),
+    );
     edit("lies.gguf", "more than the file can hold");
     place.write("part-00001-of-00003.gguf", b"GGUF");
     edit("part-00001-of-00003.gguf", "1 of 3 are there");

@@ -10,7 +10,8 @@ use dcode::model::locate::locate;
 
 use crate::common::embedded_model;
 
-const MEAN: &str = "def mean(values):\n    total = 0\n    for value in values:\n        total += value\n    return total / len(values)\n";
+const MEAN: &str =
+    "def mean(values):\n    total = 0\n    for value in values:\n        total += value\n    return total / len(values)\n";
 
 /// The folder of the model, so that tests with a home of their own find it; `None` when it is not complete.
 fn model() -> Option<String> {

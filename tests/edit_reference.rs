@@ -67,7 +67,8 @@ fn greedy_edits_equal_the_reference_commit_by_commit() {
             }
         }
         for (step, (found, expected)) in trace.iter().zip(&reference.trace).enumerate() {
-            let tokens = |commits: &[(usize, u32, f32)]| commits.iter().map(|(slot, token, _)| (*slot, *token)).collect::<Vec<_>>();
+            let tokens =
+                |commits: &[(usize, u32, f32)]| commits.iter().map(|(slot, token, _)| (*slot, *token)).collect::<Vec<_>>();
             assert_eq!(tokens(found), tokens(expected), "{}, step {}", case.id, step + 1);
             for (found, expected) in found.iter().zip(expected) {
                 assert!((found.2 - expected.2).abs() < 1e-3, "{}, step {}: {found:?} {expected:?}", case.id, step + 1);

@@ -1,5 +1,6 @@
 //! The command line: one file per command, whose doc comment is its help text.
 
+pub mod bench;
 pub mod common;
 pub mod doctor;
 pub mod edit;
@@ -38,6 +39,7 @@ enum Command {
     Filter(Box<filter::FilterArgs>),
     Eval(Box<eval::EvalArgs>),
     Doctor(doctor::DoctorArgs),
+    Bench(bench::BenchArgs),
     /// Print shell completions
     Completions {
         /// The shell
@@ -59,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::Filter(args) => filter::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Completions { shell } => completions(*shell),
     };
     match result {

@@ -98,16 +98,12 @@ pub fn status(state: &State, theme: &Theme, keymap: &Keymap, buffer: &mut Buffer
         }
         Mode::Review => {
             review(state, theme, &mut line);
-            &[
-                (Action::Accept, "accept"),
-                (Action::Reject, "reject"),
-                (Action::Apply, "apply"),
-                (Action::NextCandidate, "next candidate"),
-            ]
+            &[(Action::Accept, "accept"), (Action::Reject, "reject"), (Action::Apply, "apply"), (Action::NextCandidate, "next")]
         }
     };
     let context = state.mode.context();
-    for (action, text) in hints {
+    let single = state.review.as_ref().is_none_or(|review| review.candidates.len() < 2);
+    for (action, text) in hints.iter().filter(|(action, _)| !(single && *action == Action::NextCandidate)) {
         if !hint(keymap, context, *action, text, HELP_ROOM, theme, &mut line) {
             break;
         }

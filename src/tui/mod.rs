@@ -5,6 +5,7 @@
 //! [`engine::Engine`].
 
 pub mod engine;
+pub mod input;
 pub mod keymap;
 pub mod state;
 pub mod terminal;

@@ -2,9 +2,6 @@
 
 use std::sync::Arc;
 
-use crossterm::event::KeyCode;
-use crossterm::event::KeyModifiers;
-
 use crate::patch::hunk::Hunk;
 use crate::screen::text::visible;
 use crate::syntax::language::Language;
@@ -12,6 +9,8 @@ use crate::syntax::parse::Syntax;
 use crate::syntax::select;
 use crate::tui::engine::Event;
 use crate::tui::engine::Request;
+use crate::tui::input::edit_input;
+use crate::tui::input::type_text;
 use crate::tui::keymap::Action;
 use crate::tui::keymap::Context;
 use crate::tui::keymap::Key;
@@ -25,9 +24,6 @@ use crate::tui::state::Review;
 use crate::tui::state::Run;
 use crate::tui::state::Selection;
 use crate::tui::state::State;
-
-/// Bytes of an instruction at most; what is pasted beyond is cut.
-const MAX_INPUT: usize = 4096;
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -100,7 +96,8 @@ pub fn update(state: &mut State, keymap: &Keymap, msg: Msg) -> Vec<Effect> {
     effects
 }
 
-fn tell(state: &mut State, text: impl AsRef<str>, is_error: bool) {
+/// Shows a line to the user, made safe.
+pub(super) fn tell(state: &mut State, text: impl AsRef<str>, is_error: bool) {
     state.message = Some(Message { text: visible(text.as_ref()).into_owned(), is_error });
 }
 
@@ -213,51 +210,6 @@ fn shrink(state: &mut State) {
         }
         (None, None) => Some(Selection::Node { range, smaller }),
     };
-}
-
-/// Editing keys of the instruction; whether the key was one.
-fn edit_input(state: &mut State, key: Key) -> bool {
-    let input = &mut state.input;
-    let before = input.text[..input.cursor].chars().next_back().map_or(0, char::len_utf8);
-    let after = input.text[input.cursor..].chars().next().map_or(0, char::len_utf8);
-    match (key.code, key.modifiers) {
-        (KeyCode::Char(c), modifiers) if !modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) => {
-            type_text(state, c.encode_utf8(&mut [0; 4]));
-        }
-        (KeyCode::Backspace, _) => {
-            input.cursor -= before;
-            input.text.drain(input.cursor..input.cursor + before);
-        }
-        (KeyCode::Delete, _) => {
-            input.text.drain(input.cursor..input.cursor + after);
-        }
-        (KeyCode::Left, _) => input.cursor -= before,
-        (KeyCode::Right, _) => input.cursor += after,
-        (KeyCode::Home, _) | (KeyCode::Char('a'), KeyModifiers::CONTROL) => input.cursor = 0,
-        (KeyCode::End, _) | (KeyCode::Char('e'), KeyModifiers::CONTROL) => input.cursor = input.text.len(),
-        (KeyCode::Char('u'), KeyModifiers::CONTROL) => {
-            input.text.drain(..input.cursor);
-            input.cursor = 0;
-        }
-        _ => return false,
-    }
-    true
-}
-
-fn type_text(state: &mut State, text: &str) {
-    let input = &mut state.input;
-    for c in text.chars() {
-        // One line: what ends one becomes a blank, and what a terminal would obey is left out.
-        let c = if matches!(c, '\n' | '\r' | '\t') { ' ' } else { c };
-        if c.is_control() {
-            continue;
-        }
-        if input.text.len() + c.len_utf8() > MAX_INPUT {
-            return tell(state, format!("the instruction is cut at {MAX_INPUT} bytes"), false);
-        }
-        input.text.insert(input.cursor, c);
-        input.cursor += c.len_utf8();
-    }
 }
 
 fn prompt(state: &mut State, action: Action) -> Vec<Effect> {

@@ -65,7 +65,8 @@ fn open_base(files: &ModelFiles) -> Result<(Weights, TransformerConfig), ModelEr
         }
         (Some(config), base) => {
             let text = std::fs::read_to_string(config).map_err(|source| ModelError::Io { path: config.clone(), source })?;
-            Ok((Weights::open_safetensors(base)?, TransformerConfig::from_json(&text, config)?))
+            let config = TransformerConfig::from_json(&text, config)?;
+            Ok((Weights::open_safetensors(base)?, config))
         }
         (None, _) => Err(ModelError::Mismatch("safetensors need a config.json beside them".to_owned())),
     }

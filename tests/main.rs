@@ -10,4 +10,8 @@ mod edit_reference;
 mod model_goldens;
 mod model_vectors;
 #[cfg(unix)]
+mod patch_files;
+#[cfg(unix)]
+mod patch_git;
+#[cfg(unix)]
 mod patch_unified;

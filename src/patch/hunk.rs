@@ -87,13 +87,20 @@ pub fn hunks(base: usize, original: &str, candidate: &str) -> Vec<Hunk> {
 
 /// The hunks of a document whose `spans` become the given texts (already fitted to the file, see [`Document::fit`]).
 pub fn of_spans(document: &Document, changes: &[(Span, &str)]) -> Result<Vec<Hunk>, HunkError> {
-    let mut all = Vec::new();
-    for (span, text) in changes {
+    let mut sorted: Vec<&(Span, &str)> = changes.iter().collect();
+    sorted.sort_by_key(|(span, _)| *span);
+    let mut all: Vec<Hunk> = Vec::new();
+    for (span, text) in sorted {
         span.check(document)?;
         let original = document.span_text(*span).ok_or(HunkError::OldText { at: *span })?;
-        all.extend(hunks(span.start, original, text));
+        for hunk in hunks(span.start, original, text) {
+            match all.last_mut() {
+                // Where two spans touch, both may insert; one place can hold one insertion only.
+                Some(last) if last.at == hunk.at && hunk.at.is_empty() => last.new.push_str(&hunk.new),
+                _ => all.push(hunk),
+            }
+        }
     }
-    all.sort_by_key(|hunk| hunk.at);
     Ok(all)
 }
 
@@ -181,6 +188,15 @@ mod tests {
         let changed = Document::from_bytes("t".into(), new).unwrap();
         assert_eq!(apply(&changed, &inverse(&all)).unwrap(), document.bytes());
         assert_eq!(apply(&document, &[]).unwrap(), document.bytes());
+    }
+
+    #[test]
+    fn spans_that_touch_may_both_insert_between_them() {
+        let document = doc("a\nb\n");
+        let changes = [(Span::new(2, 4), "2\nb\n"), (Span::new(0, 2), "a\n1\n")];
+        let all = of_spans(&document, &changes).unwrap();
+        assert_eq!(all, [hunk(2, "", "1\n2\n")]);
+        assert_eq!(apply(&document, &all).unwrap(), b"a\n1\n2\nb\n");
     }
 
     #[test]

@@ -141,7 +141,7 @@ fn writers_at_once_lose_nothing() {
         let writers: Vec<_> = (0..8).map(|_| scope.spawn(writer)).collect();
         writers.into_iter().map(|writer| writer.join().unwrap()).sum()
     });
-    println!("8 writers, {} edits, {refused} refused and tried again", 8 * EACH);
+    eprintln!("8 writers, {} edits, {refused} refused and tried again", 8 * EACH);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("{}\n", 8 * EACH));
     assert_eq!(names(&place.tree), ["count"]);
 }

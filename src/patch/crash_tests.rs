@@ -1,6 +1,7 @@
 //! The process is killed at each named place, in a fresh process each time, on the real file system.
 
 #![cfg(unix)]
+#![allow(clippy::print_stderr)]
 
 use std::path::Path;
 use std::process::Command;
@@ -116,6 +117,6 @@ fn check(dir: &Path, action: &str, point: &str) {
 fn killed_at_every_place() {
     let trials = std::env::var("DCODE_CRASH_TRIALS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
     let (tried, killed) = kill_everywhere(trials);
-    println!("crash: {tried} processes, {killed} killed, 0 files lost, 0 edits half done");
+    eprintln!("crash: {tried} processes, {killed} killed, 0 files lost, 0 edits half done");
     assert_eq!(tried, killed, "a place was not reached");
 }

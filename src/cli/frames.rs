@@ -39,11 +39,11 @@ impl<'a> Frames<'a> {
         self.note = note;
     }
 
-    /// The frame before the first step: all masked, at the spans' present size.
+    /// The frame before the first step: the spans as they are.
     pub fn waiting(&self) -> Frame {
         let cells = |range: &ResolvedRange| {
-            let text = self.document.span_text(range.span).unwrap_or_default();
-            text.split_inclusive('\n').map(|line| Cell::masked(line.trim().chars().count().max(1))).collect()
+            let text = self.document.span_text_lf(range.span).unwrap_or_default();
+            vec![Cell { text: text.into_owned(), state: CellState::Original }]
         };
         self.frame(
             &self.ranges.iter().map(cells).collect::<Vec<_>>(),

@@ -12,6 +12,7 @@ pub mod interactive;
 pub mod json;
 pub mod live;
 pub mod progress;
+pub mod reference;
 pub mod select;
 pub mod work;
 pub mod write;

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::diffusion::canvas::Canvas;
 use crate::diffusion::canvas::Op;
+use crate::diffusion::canvas::Origin;
 use crate::diffusion::canvas::Slot;
 use crate::diffusion::denoise::Control;
 use crate::diffusion::denoise::Ending;
@@ -128,7 +129,7 @@ impl Running<'_> {
         };
         let emit = &mut *self.emit;
         let mut observe = |step: draft::DraftStep<'_>| {
-            emit(Event::Step(draft_step(tokenizer, layout, &step)));
+            emit(Event::Step(draft_step(tokenizer, &step)));
             control(steering, request, started)
         };
         let most = layout.budget;
@@ -324,12 +325,15 @@ fn pieces(tokenizer: &Tokenizer, slots: &[Slot]) -> Vec<String> {
     slots.iter().map(|slot| slot.token.map_or_else(String::new, |token| tokenizer.decode(&[token]))).collect()
 }
 
-/// A draft run as a canvas: settled tokens, then what is left of the original as a draft.
-fn draft_step(tokenizer: &Tokenizer, layout: &Layout, step: &draft::DraftStep<'_>) -> Step {
+/// A draft run as a canvas: settled tokens, then what is left of the original, which is still the draft; without a draft there
+/// is nothing behind the settled tokens.
+fn draft_step(tokenizer: &Tokenizer, step: &draft::DraftStep<'_>) -> Step {
+    let at = u32::try_from(step.nfe).unwrap_or(u32::MAX);
     let settled = step.tokens.iter().zip(step.confidences);
-    let mut slots: Vec<Slot> = settled.map(|(&token, &confidence)| Slot { confidence, ..Slot::original(0, token) }).collect();
-    let room = layout.draft.as_ref().map_or(0, Vec::len).saturating_sub(slots.len());
-    slots.extend(std::iter::repeat_n(Slot::masked(0), room.max(step.rest.len())));
+    let mut slots: Vec<Slot> = settled
+        .map(|(&token, &confidence)| Slot { confidence, origin: Origin::Committed(at), ..Slot::original(0, token) })
+        .collect();
+    slots.extend(step.rest.iter().map(|&token| Slot::original(0, token)));
     let pieces = pieces(tokenizer, &slots);
     Step { nfe: step.nfe, changed: step.tokens.len(), canvas: Canvas::new(Vec::new(), slots, Vec::new()), pieces }
 }

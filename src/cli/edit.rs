@@ -171,7 +171,7 @@ impl Work<'_> {
         print_json(&json!({
             "type": "result",
             "candidate": best.number,
-            "ranked": candidates.iter().map(|candidate| candidate.number).collect::<Vec<_>>(),
+            "ranked": candidates.iter().map(|each| json!({ "number": each.number, "score": each.score })).collect::<Vec<_>>(),
             "written": self.args.in_place && !hunks.is_empty(),
             "hunks": hunks,
             "diff": String::from_utf8_lossy(&diff),

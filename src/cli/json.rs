@@ -65,7 +65,6 @@ pub fn candidate(candidate: &Candidate) -> Value {
             crate::diffusion::denoise::Ending::OutOfSlots => "out-of-slots",
         },
         "syntax": candidate.syntax_word(),
-        "score": candidate.score,
         "nfe": candidate.nfe,
         "tokens": candidate.tokens,
     })

@@ -85,7 +85,8 @@ fn json_lines_tell_the_whole_run() {
     assert_eq!(*kinds.last().unwrap(), "result");
     assert_eq!(events[1]["spans"][0]["start"], 32);
     let ranked = events.last().unwrap()["ranked"].as_array().unwrap();
-    let scores: Vec<f64> = ranked.iter().map(|each| each["score"].as_f64().expect("several candidates are scored by the base")).collect();
+    let scores: Vec<f64> =
+        ranked.iter().map(|each| each["score"].as_f64().expect("several candidates are scored by the base")).collect();
     assert_eq!(scores.len(), 2);
     let schema: serde_json::Value = serde_json::from_str(include_str!("../assets/schema/edit-events.v1.json")).unwrap();
     let known = schema["properties"]["type"]["enum"].as_array().unwrap();

@@ -50,6 +50,7 @@ enum Command {
 
 /// Runs what the command line asks for.
 pub fn main() -> ExitCode {
+    quiet_panics();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -74,6 +75,16 @@ pub fn main() -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+/// A panic is a fault of dcode: one line about it, no trace. Those of the engine thread become error events and are told there.
+fn quiet_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        if std::thread::current().name() != Some("engine") {
+            let place = info.location().map(|place| format!(" at {}:{}", place.file(), place.line())).unwrap_or_default();
+            say(&format!("dcode: internal fault{place}; nothing was written, please report this"));
+        }
+    }));
 }
 
 fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {

@@ -79,10 +79,24 @@ pub fn open(choice: DeviceChoice) -> Result<OpenDevice, ModelError> {
 mod gpu {
     use std::panic::catch_unwind;
 
+    use burn::cubecl::config::CubeClRuntimeConfig;
+    use burn::cubecl::config::RuntimeConfig;
+    use burn::cubecl::config::cache::CacheConfig;
     use burn::tensor::Device;
-    use burn::tensor::wgpu::DeviceKind;
+    use burn::tensor::DeviceKind;
 
     use super::OpenDevice;
+    use crate::model::locate::data_dir;
+
+    /// Keeps CubeCL to itself: its kernels are cached in dcode's own folder, never in the `target/` of the repository that is
+    /// edited, and no `cubecl.toml` lying around there is read. The first call counts.
+    fn configure() {
+        let mut config = CubeClRuntimeConfig::default();
+        if let Some(dir) = data_dir() {
+            config.environment.path = CacheConfig::Directory(dir.join("kernels"));
+        }
+        CubeClRuntimeConfig::try_set(config);
+    }
 
     /// Tries discrete, integrated and virtual GPUs in this order. Software adapters count as CPUs and are not among them.
     pub(super) fn open_real(number: Option<usize>) -> Result<OpenDevice, String> {
@@ -104,6 +118,7 @@ mod gpu {
     }
 
     fn init(kind: DeviceKind, name: &str) -> Result<OpenDevice, String> {
+        configure();
         // Drivers are foreign code: a panic while probing one must not end the program.
         let opened = catch_unwind(|| Device::wgpu_options().device_kind(kind).init());
         match opened {

@@ -29,10 +29,11 @@ fn measure() -> Result<(), ModelError> {
     let products = Products::new(model.denoiser.transformer().config(), &device.device);
     for time in forward(&mut model.denoiser, &products, &[1, 16, 32, 64, 256], 5)? {
         println!(
-            "{} positions: products {:.0} ms ({:.0} GFLOP/s), forward {:.0} ms, ratio {:.2}",
+            "{} positions: products {:.0} ms ({:.0} GFLOP/s), through the kernels {:.0} ms, forward {:.0} ms, ratio {:.2}",
             time.rows,
             time.products * 1e3,
             time.flops / 1e9,
+            time.kernels * 1e3,
             time.forward * 1e3,
             time.forward / time.products
         );

@@ -12,6 +12,7 @@ use crate::diffusion::denoiser::Denoiser;
 use crate::model::canvas_denoiser::CanvasDenoiser;
 use crate::model::config::TransformerConfig;
 use crate::model::error::ModelError;
+use crate::model::kernels::linear;
 use crate::model::spec::TokenId;
 
 /// Time of a forward pass beside that of its products.
@@ -21,6 +22,8 @@ pub struct ForwardTime {
     pub rows: usize,
     /// Seconds for the products of all blocks through the backend's own matmul, and nothing else.
     pub products: f64,
+    /// Seconds for the same products as the model computes them.
+    pub kernels: f64,
     /// Seconds for the whole pass, logits of one position included.
     pub forward: f64,
     /// Floating-point operations of the products per second.
@@ -48,14 +51,14 @@ impl Products {
         Self { weights, hidden, inner, device: device.clone() }
     }
 
-    /// Multiplies `rows` rows through all blocks.
-    pub fn run(&self, rows: usize) {
+    /// Multiplies `rows` rows through all blocks by `product`.
+    pub fn run(&self, rows: usize, product: &dyn Fn(Tensor<2>, &Tensor<2>) -> Tensor<2>) {
         let ones = |width| Tensor::<2>::ones([rows, width], &self.device);
         let (narrow, wide) = (ones(self.hidden), ones(self.inner));
         for [qkv, out, gate_up, down] in &self.weights {
             let attended = ones(out.dims()[1]);
             for (input, weight) in [(&narrow, qkv), (&attended, out), (&narrow, gate_up), (&wide, down)] {
-                drop(input.clone().matmul(weight.clone().transpose()));
+                drop(product(input.clone(), weight));
             }
         }
         // A failure shows in the times that follow; there is nothing to return it to.
@@ -83,7 +86,8 @@ pub fn forward(
     let mut seed = 0;
     let mut times = Vec::new();
     for &rows in rows {
-        let product_time = median(runs, || products.run(rows));
+        let product_time = median(runs, || products.run(rows, &|input, weight| input.matmul(weight.clone().transpose())));
+        let kernels = median(runs, || products.run(rows, &|input, weight| linear(input, weight, None, None)));
         let mut failure = None;
         let forward = median(runs, || {
             // Ids that no earlier run began with, so that no cached context is reused.
@@ -92,7 +96,13 @@ pub fn forward(
             failure = model.causal_logits(&ids, ids.len()).err().or(failure.take());
         });
         failure.map_or(Ok(()), Err)?;
-        times.push(ForwardTime { rows, products: product_time, forward, flops: products.flops() * rows as f64 / product_time });
+        times.push(ForwardTime {
+            rows,
+            products: product_time,
+            kernels,
+            forward,
+            flops: products.flops() * rows as f64 / product_time,
+        });
     }
     Ok(times)
 }

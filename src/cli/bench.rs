@@ -92,6 +92,7 @@ pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
         json!({
             "positions": time.rows,
             "products_ms": (time.products * 1e3).round(),
+            "products_by_kernels_ms": (time.kernels * 1e3).round(),
             "forward_ms": (time.forward * 1e3).round(),
             "forward_to_products": rounded(time.forward / time.products),
             "products_gflops": (time.flops / 1e9).round(),

@@ -39,6 +39,11 @@ impl<'a> Frames<'a> {
         self.note = note;
     }
 
+    /// When the run began, for frames that are made one by one.
+    pub fn set_start(&mut self, started: std::time::Instant) {
+        self.started = Some(started);
+    }
+
     /// The frame before the first step: the spans as they are.
     pub fn waiting(&self) -> Frame {
         let cells = |range: &ResolvedRange| {

@@ -14,6 +14,7 @@ pub mod live;
 pub mod progress;
 pub mod reference;
 pub mod select;
+pub mod tui;
 pub mod work;
 pub mod write;
 
@@ -28,10 +29,14 @@ use self::exit::Failure;
 
 /// Rewrite selected spans of source files in place with a masked-diffusion code model
 #[derive(Debug, Parser)]
-#[command(name = "dcode", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
+#[command(name = "dcode", version, max_term_width = 100, args_conflicts_with_subcommands = true, arg_required_else_help = true)]
 pub struct Cli {
+    /// File to open in the TUI
+    file: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    model: common::ModelArgs,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -59,12 +64,16 @@ pub fn main() -> ExitCode {
         }
     };
     let result = match &cli.command {
-        Command::Edit(args) => edit::run(args),
-        Command::Filter(args) => filter::run(args),
-        Command::Eval(args) => eval::run(args),
-        Command::Doctor(args) => doctor::run(args),
-        Command::Bench(args) => bench::run(args),
-        Command::Completions { shell } => completions(*shell),
+        None => match &cli.file {
+            Some(file) => tui::run(file, &cli.model),
+            None => Err(Failure::usage("name a file to open, such as `dcode src/main.rs`, or a command; see `dcode --help`")),
+        },
+        Some(Command::Edit(args)) => edit::run(args),
+        Some(Command::Filter(args)) => filter::run(args),
+        Some(Command::Eval(args)) => eval::run(args),
+        Some(Command::Doctor(args)) => doctor::run(args),
+        Some(Command::Bench(args)) => bench::run(args),
+        Some(Command::Completions { shell }) => completions(*shell),
     };
     match result {
         Ok(exit) => exit.into(),

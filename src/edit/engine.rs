@@ -69,7 +69,6 @@ impl Engine {
 
     /// Hands over a request; its events follow those of the requests before it.
     pub fn submit(&self, request: EditRequest) {
-        self.steering.reset();
         // If the thread has ended, its last event says why; the request is answered by that.
         let _ = self.requests.send(request);
     }
@@ -87,7 +86,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.steering.abort();
+        self.steering.close();
     }
 }
 
@@ -106,6 +105,7 @@ where
     let info = ModelInfo { name, device: model.device.clone(), has_adapter: model.denoiser.has_adapter() };
     send(outbox, Event::Ready(info));
     while let Ok(request) = inbox.recv() {
+        steering.begin();
         let mut emit = |event| send(outbox, event);
         let result = catch_unwind(AssertUnwindSafe(|| run(&mut model, &request, steering, &mut emit)));
         match result {

@@ -1,7 +1,9 @@
 //! One request from layout to ranked candidates. Runs on the engine thread; everything it has to tell goes through `emit`.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use std::time::Instant;
 
 use crate::diffusion::canvas::Canvas;
@@ -36,29 +38,58 @@ use crate::syntax::language::Language;
 
 /// What the user wants of a running request; shared with the engine thread.
 #[derive(Debug, Default)]
-pub struct Steering(AtomicU8);
+pub struct Steering {
+    wish: AtomicU8,
+    paused: AtomicBool,
+}
+
+const GO_ON: u8 = 0;
+const FINISH: u8 = 1;
+const ABORT: u8 = 2;
+const CLOSE: u8 = 3;
+
+/// How often a paused request looks whether it may go on.
+const PAUSE: Duration = Duration::from_millis(10);
 
 impl Steering {
     /// Fill what is masked in one pass, and end.
     pub fn finish(&self) {
-        self.0.fetch_max(1, Ordering::Relaxed);
+        self.wish.fetch_max(FINISH, Ordering::Relaxed);
     }
 
     /// End at once, without candidates.
     pub fn abort(&self) {
-        self.0.store(2, Ordering::Relaxed);
+        self.wish.fetch_max(ABORT, Ordering::Relaxed);
     }
 
-    /// Forget earlier wishes: a new request begins.
-    pub fn reset(&self) {
-        self.0.store(0, Ordering::Relaxed);
+    /// End at once, and end every request that follows.
+    pub fn close(&self) {
+        self.wish.store(CLOSE, Ordering::Relaxed);
     }
 
+    /// Hold the request before its next step, or let it go on.
+    pub fn pause(&self, paused: bool) {
+        self.paused.store(paused, Ordering::Relaxed);
+    }
+
+    /// Forget the wishes for an earlier request: a new one begins.
+    pub fn begin(&self) {
+        self.paused.store(false, Ordering::Relaxed);
+        for wish in [FINISH, ABORT] {
+            // A wish to close stays.
+            let _ = self.wish.compare_exchange(wish, GO_ON, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    /// What to do next; waits while the request is paused.
     fn control(&self) -> Control {
-        match self.0.load(Ordering::Relaxed) {
-            0 => Control::Continue,
-            1 => Control::Finish,
-            _ => Control::Abort,
+        loop {
+            match self.wish.load(Ordering::Relaxed) {
+                GO_ON if self.paused.load(Ordering::Relaxed) => std::thread::sleep(PAUSE),
+                GO_ON => return Control::Continue,
+                FINISH => return Control::Finish,
+                _ => return Control::Abort,
+            }
         }
     }
 }
@@ -140,6 +171,9 @@ impl Running<'_> {
             (false, true) => Ending::OutOfSlots,
             (false, false) => Ending::CutShort,
         };
+        if steering.control() == Control::Abort {
+            return Ok(None);
+        }
         let texts = layout.texts_of(tokenizer, std::slice::from_ref(&drafted.tokens), &request.document, &request.spans);
         let Some(texts) = texts else { return Ok(None) };
         let confidence = summary(drafted.confidences.iter().copied());

@@ -3,8 +3,8 @@
 use burn::tensor::Tensor;
 use burn::tensor::TensorData;
 
-use crate::model::attention::KvCache;
 use crate::model::error::ModelError;
+use crate::model::kv_cache::KvCache;
 use crate::model::spec::TokenId;
 use crate::model::transformer::Pass;
 use crate::model::transformer::Transformer;

@@ -1,7 +1,6 @@
 //! The transformer, its weights and its tokenizer. Tensors live here only.
 
 pub mod adapter;
-pub mod attention;
 pub mod canvas_denoiser;
 pub mod config;
 pub mod context;
@@ -9,6 +8,7 @@ pub mod device;
 pub mod error;
 pub mod gguf;
 pub mod kernels;
+pub mod kv_cache;
 pub mod load;
 pub mod locate;
 pub mod readout;

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::diffusion::denoiser::Prediction;
+use crate::model::kernels::vector;
 use crate::model::spec::TokenId;
 
 /// What to read from one row of logits.
@@ -29,20 +30,8 @@ fn read_row(row: &mut [f32], readout: Readout, banned: &[TokenId]) -> Prediction
             *logit = f32::NEG_INFINITY;
         }
     }
-    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let (mut sum, mut weighted) = (0.0f64, 0.0f64);
-    // Sums of 150,000 terms: short runs in f32, which the compiler turns into vector code, and runs added up in f64.
-    for run in row.chunks(256) {
-        let (mut run_sum, mut run_weighted) = (0.0f32, 0.0f32);
-        for &logit in run {
-            let below = (logit - largest).max(-1.0e4);
-            let weight = below.exp();
-            run_sum += weight;
-            run_weighted += weight * below;
-        }
-        sum += f64::from(run_sum);
-        weighted += f64::from(run_weighted);
-    }
+    let largest = vector::largest(row);
+    let (sum, weighted) = vector::weights_and_entropy(row, largest);
     let log_sum = sum.ln();
     let log_prob = |logit: f32| (f64::from(logit - largest) - log_sum) as f32;
     let top = top_ids(row, readout.top_k).into_iter().map(|id| (id, log_prob(row[id as usize]))).collect();
@@ -50,18 +39,28 @@ fn read_row(row: &mut [f32], readout: Readout, banned: &[TokenId]) -> Prediction
     Prediction { top, entropy: (log_sum - weighted / sum) as f32, current }
 }
 
+/// Values that are looked at together.
+const RUN: usize = 256;
+
 /// Ids of the `k` largest values, best first, ties by id.
 fn top_ids(row: &[f32], k: usize) -> Vec<TokenId> {
     let mut best: Vec<TokenId> = Vec::with_capacity(k.min(row.len()) + 1);
     let mut least = f32::NEG_INFINITY;
-    for (id, &value) in row.iter().enumerate() {
-        if (best.len() == k && value <= least) || value.is_nan() || value == f32::NEG_INFINITY {
+    for (index, run) in row.chunks(RUN).enumerate() {
+        // Once the first few are found, most runs hold nothing better, and one look is enough for all of a run.
+        if best.len() == k && vector::largest(run) <= least {
             continue;
         }
-        let place = best.partition_point(|&other| row[other as usize] >= value);
-        best.insert(place, id as TokenId);
-        best.truncate(k);
-        least = best.last().map_or(f32::NEG_INFINITY, |&last| row[last as usize]);
+        for (place_in_run, &value) in run.iter().enumerate() {
+            if (best.len() == k && value <= least) || value.is_nan() || value == f32::NEG_INFINITY {
+                continue;
+            }
+            let id = index * RUN + place_in_run;
+            let place = best.partition_point(|&other| row[other as usize] >= value);
+            best.insert(place, id as TokenId);
+            best.truncate(k);
+            least = best.last().map_or(f32::NEG_INFINITY, |&last| row[last as usize]);
+        }
     }
     best
 }

@@ -52,6 +52,11 @@ impl Rope {
 }
 
 impl Rotation {
+    /// Cosines and sines, `[batch, seq, 1, head_dim / 2]` each.
+    pub fn tables(&self) -> (&Tensor<4>, &Tensor<4>) {
+        (&self.cos, &self.sin)
+    }
+
     /// Rotates heads.
     ///
     /// # Shapes

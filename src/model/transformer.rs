@@ -4,17 +4,19 @@ use burn::tensor::Device;
 use burn::tensor::Int;
 use burn::tensor::Tensor;
 use burn::tensor::TensorData;
-use burn::tensor::activation::silu;
 
 use crate::model::adapter::Adapter;
 use crate::model::adapter::LowRank;
-use crate::model::attention::KvCache;
-use crate::model::attention::attend;
 use crate::model::config::TransformerConfig;
 use crate::model::error::ModelError;
+use crate::model::kernels::HeadLayout;
+use crate::model::kernels::attend;
 use crate::model::kernels::linear;
+use crate::model::kernels::rms_norm;
+use crate::model::kernels::split_heads;
+use crate::model::kernels::swiglu;
+use crate::model::kv_cache::KvCache;
 use crate::model::rope::Rope;
-use crate::model::rope::Rotation;
 use crate::model::spec::TokenId;
 use crate::model::weights::Weights;
 
@@ -44,8 +46,7 @@ struct RmsNorm {
 impl RmsNorm {
     /// Rows `[rows, hidden]` to the same shape.
     fn forward(&self, rows: Tensor<2>) -> Tensor<2> {
-        let mean_square = rows.clone().square().mean_dim(1);
-        rows / (mean_square + self.eps).sqrt() * self.weight.clone()
+        rms_norm(rows, &self.weight, self.eps)
     }
 }
 
@@ -178,44 +179,27 @@ impl Transformer {
     fn run(&mut self, pass: Pass<'_>, trace: bool) -> Passed {
         let [batch, seq, hidden] = pass.input.dims();
         let rotation = self.rope.rotation(pass.positions, batch, &self.device);
+        let c = &self.config;
+        let layout = HeadLayout { batch, seq, heads: c.heads, kv_heads: c.kv_heads, head_dim: c.head_dim };
         let mut rows = pass.input.clone().reshape([batch * seq, hidden]);
         let (mut keys_values, mut traced) = (Vec::with_capacity(self.blocks.len()), Vec::new());
         for (layer, block) in self.blocks.iter().enumerate() {
             let update = pass.adapter.and_then(|adapter| adapter.blocks.get(layer));
             let qkv = block.qkv_proj.forward(block.input_layernorm.forward(rows.clone()), update.map(|update| &update.qkv));
-            let (queries, keys, values) = self.heads(qkv, &rotation, batch, seq);
+            let (queries, keys, values) = split_heads(qkv, &rotation, layout);
             let past = pass.past.and_then(|(cache, len)| cache.block(layer, len));
             let attended = attend(queries, keys.clone(), values.clone(), past, pass.bias.clone());
             keys_values.push((keys, values));
             rows = rows + block.o_proj.forward(attended, update.map(|update| &update.out));
             let normed = block.post_attention_layernorm.forward(rows.clone());
             let gate_up = block.gate_up_proj.forward(normed, update.map(|update| &update.gate_up));
-            let inner = self.config.intermediate;
-            let (gate, up) = (gate_up.clone().narrow(1, 0, inner), gate_up.narrow(1, inner, inner));
-            rows = rows + block.down_proj.forward(silu(gate) * up, update.map(|update| &update.down));
+            rows = rows + block.down_proj.forward(swiglu(gate_up), update.map(|update| &update.down));
             if trace {
                 traced.push(rows.clone().reshape([batch, seq, hidden]));
             }
         }
         let hidden = self.norm.forward(rows).reshape([batch, seq, hidden]);
         Passed { hidden, keys_values, blocks: traced }
-    }
-
-    /// Splits the fused projection, rotates queries and keys, and folds the query heads that share a key head.
-    ///
-    /// # Shapes
-    /// - input `[batch * seq, (heads + 2 kv_heads) * head_dim]`
-    /// - output `[kv_heads, batch, group * seq, head_dim]`, and `[kv_heads, batch, seq, head_dim]` twice
-    fn heads(&self, qkv: Tensor<2>, rotation: &Rotation, batch: usize, seq: usize) -> (Tensor<4>, Tensor<4>, Tensor<4>) {
-        let c = &self.config;
-        let (d, group) = (c.head_dim, c.heads / c.kv_heads);
-        let all = qkv.reshape([batch, seq, c.heads + 2 * c.kv_heads, d]);
-        let rotated = rotation.apply(all.clone().narrow(2, 0, c.heads + c.kv_heads));
-        let queries = rotated.clone().narrow(2, 0, c.heads) * (d as f64).sqrt().recip();
-        let queries = queries.reshape([batch, seq, c.kv_heads, group, d]).permute([2, 0, 3, 1, 4]);
-        let keys = rotated.narrow(2, c.heads, c.kv_heads).permute([2, 0, 1, 3]);
-        let values = all.narrow(2, c.heads + c.kv_heads, c.kv_heads).permute([2, 0, 1, 3]);
-        (queries.reshape([c.kv_heads, batch, group * seq, d]), keys, values)
     }
 
     /// Logits of hidden rows `[rows, hidden]`: `[rows, vocab]`.

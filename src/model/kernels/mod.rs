@@ -6,13 +6,22 @@
 //! they lie, in one pass each. A function here takes the kernel when the tensors are f32 on Flex, and the composition otherwise;
 //! the two agree to rounding, which the tests check on random shapes.
 
+mod attention;
 mod flex;
 mod linear;
+mod rows;
 mod tile;
+pub(crate) mod vector;
 
 use burn::tensor::Tensor;
 
+pub use attention::PastBlock;
+pub use attention::attend;
 pub use linear::linear;
+pub use rows::HeadLayout;
+pub use rows::rms_norm;
+pub use rows::split_heads;
+pub use rows::swiglu;
 
 /// A low-rank term of a linear map: the rows after the first factor, and the second factor.
 #[derive(Clone, Debug)]

@@ -1,52 +1,8 @@
-//! Grouped-query attention over a cached past that all canvases of a batch share, and over the elements of the pass.
+//! Keys and values of a cached past, which all canvases of a batch share.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::softmax;
 
-/// Keys and values of one block, `[kv_heads, len, head_dim]` each.
-pub type PastBlock = (Tensor<3>, Tensor<3>);
-
-/// Attends to the past (all of it) and to the elements of the pass (as far as `bias` lets).
-///
-/// The query heads that share a key head are folded into the rows of one matrix, so that keys and values are never repeated;
-/// the past is shared by the batch, so that it is never copied for each canvas.
-///
-/// # Shapes
-/// - queries `[kv_heads, batch, group * seq, head_dim]`, already scaled
-/// - keys, values `[kv_heads, batch, seq, head_dim]`
-/// - bias `[batch or 1, seq, seq]`, added to the scores
-/// - output `[batch * seq, kv_heads * group * head_dim]`
-pub fn attend(
-    queries: Tensor<4>,
-    keys: Tensor<4>,
-    values: Tensor<4>,
-    past: Option<PastBlock>,
-    bias: Option<Tensor<3>>,
-) -> Tensor<2> {
-    let [kv, batch, rows, d] = queries.dims();
-    let seq = keys.dims()[2];
-    let group = rows / seq;
-    let mut scores = queries.clone().matmul(keys.swap_dims(2, 3));
-    if let Some(bias) = bias {
-        let shared = bias.dims()[0];
-        let bias = bias.reshape([1, shared, 1, seq * seq]);
-        scores = (scores.reshape([kv, batch, group, seq * seq]) + bias).reshape([kv, batch, rows, seq]);
-    }
-    let attended = match past {
-        None => softmax(scores, 3).matmul(values),
-        Some((past_keys, past_values)) => {
-            let len = past_keys.dims()[1];
-            let folded = queries.reshape([kv, batch * rows, d]);
-            let past_scores = folded.matmul(past_keys.swap_dims(1, 2)).reshape([kv, batch, rows, len]);
-            let weights = softmax(Tensor::cat(vec![past_scores, scores], 3), 3);
-            let past_weights = weights.clone().narrow(3, 0, len).reshape([kv, batch * rows, len]);
-            let from_past = past_weights.matmul(past_values).reshape([kv, batch, rows, d]);
-            from_past + weights.narrow(3, len, seq).matmul(values)
-        }
-    };
-    let attended = attended.reshape([kv, batch, group, seq, d]).permute([1, 3, 0, 2, 4]);
-    attended.reshape([batch * seq, kv * group * d])
-}
+use crate::model::kernels::PastBlock;
 
 /// Keys and values of a context, one pair per block, with room to grow.
 #[derive(Clone, Debug, Default)]

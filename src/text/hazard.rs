@@ -24,6 +24,8 @@ impl std::fmt::Display for Hazard {
 /// The kind of a hidden character; `None` for one that can be seen.
 pub fn kind(character: char) -> Option<&'static str> {
     Some(match character {
+        // Nearly all of a source file.
+        '\0'..='\u{ac}' => return None,
         '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}' => "directional",
         '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{feff}' | '\u{ad}' | '\u{180e}' => {
             "zero-width"
@@ -32,7 +34,7 @@ pub fn kind(character: char) -> Option<&'static str> {
         '\u{2028}' | '\u{2029}' => "line-breaking",
         '\u{fe00}'..='\u{fe0f}' | '\u{180b}'..='\u{180d}' | '\u{180f}' | '\u{e0100}'..='\u{e01ef}' => "variation selector",
         '\u{e0000}'..='\u{e00ff}' | '\u{e01f0}'..='\u{e0fff}' => "tag",
-        '\u{fff9}'..='\u{fffb}' => "annotation",
+        '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' => "annotation",
         _ => return None,
     })
 }

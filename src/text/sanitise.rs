@@ -26,19 +26,34 @@ pub fn sanitise_bytes(bytes: &[u8]) -> String {
     out
 }
 
+/// Whether a terminal would act on the character or hide it.
+pub fn is_unsafe(character: char) -> bool {
+    character.is_control() || is_hidden(character)
+}
+
+/// How an unsafe character is shown: `␛` for the controls that have a picture, `\u{202e}` for the others.
+pub fn shown(character: char) -> String {
+    let code = u32::from(character);
+    let picture = match code {
+        // The pictures of the controls: U+2400 and on.
+        0..0x20 => char::from_u32(0x2400 + code),
+        0x7f => Some('\u{2421}'),
+        _ => None,
+    };
+    picture.map_or_else(|| format!("\\u{{{code:x}}}"), String::from)
+}
+
 fn replace(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
-    let unsafe_to_print = |c: char| !keep(c) && (c.is_control() || is_hidden(c));
+    let unsafe_to_print = |c: char| !keep(c) && is_unsafe(c);
     if !text.contains(unsafe_to_print) {
         return text.into();
     }
     let mut out = String::with_capacity(text.len() + 16);
     for character in text.chars() {
-        match character {
-            _ if !unsafe_to_print(character) => out.push(character),
-            // The pictures of the controls: U+2400 and on.
-            '\0'..='\x1f' => out.extend(char::from_u32(0x2400 + u32::from(character))),
-            '\x7f' => out.push('\u{2421}'),
-            _ => out.push_str(&format!("\\u{{{:x}}}", u32::from(character))),
+        if unsafe_to_print(character) {
+            out.push_str(&shown(character));
+        } else {
+            out.push(character);
         }
     }
     out.into()

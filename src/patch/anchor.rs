@@ -60,12 +60,13 @@ impl Anchor {
     /// Certain cases first: nothing before it changed, or nothing behind it. Otherwise it must occur exactly once together with
     /// the lines around it.
     pub fn find(&self, text: &str, content: &str) -> Result<Span, AnchorError> {
-        let span = |start| Span::new(start, start + content.len());
+        // Saturating: the numbers may come from a file that somebody made up.
+        let span = |start: usize| Span::new(start, start.saturating_add(content.len()));
         let is_at = |start: usize| text.get(span(start).range()) == Some(content);
         if is_at(self.start) && ContentHash::of(&text.as_bytes()[..self.start]) == self.prefix {
             return Ok(span(self.start));
         }
-        if let Some(start) = text.len().checked_sub(self.rest + content.len())
+        if let Some(start) = text.len().checked_sub(self.rest.saturating_add(content.len()))
             && is_at(start)
             && ContentHash::of(&text.as_bytes()[start + content.len()..]) == self.suffix
         {

@@ -26,7 +26,7 @@ pub enum GitError {
     /// The repository belongs to somebody else.
     #[error("{}: the repository belongs to another user; if you trust it: git config --global --add safe.directory {}", path.display(), path.display())]
     Owner {
-        /// Where it was looked for.
+        /// The root of its work tree, which is what `safe.directory` must name.
         path: PathBuf,
     },
     /// No work tree.
@@ -131,7 +131,7 @@ impl WorkTree {
         let repository = match opened {
             Ok(repository) => repository,
             Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
-            Err(error) if error.code() == ErrorCode::Owner => return Err(GitError::Owner { path: start.into() }),
+            Err(error) if error.code() == ErrorCode::Owner => return Err(GitError::Owner { path: owned_elsewhere(start) }),
             Err(error) => return Err(error.into()),
         };
         let Some(root) = repository.workdir() else {
@@ -179,6 +179,14 @@ impl WorkTree {
             AttrValue::String(name) => Some(name.to_owned()),
             AttrValue::Bytes(name) => Some(String::from_utf8_lossy(name).into_owned()),
         })
+    }
+
+    /// Refuses a file whose hunks can never be staged here, whatever they are.
+    pub fn refuse_to_stage(&self, relative: &Path) -> Result<(), GitError> {
+        if let Some(filter) = self.filter(relative)? {
+            return Err(GitError::Filter { path: relative.into(), filter });
+        }
+        if self.status(relative)?.tracked { Ok(()) } else { Err(GitError::Untracked { path: relative.into() }) }
     }
 
     /// Prepares staging `hunks` of a file (offsets of `document`, its content before the edit) without touching the index, so
@@ -233,6 +241,12 @@ impl WorkTree {
         let document = Document::from_bytes(relative.into(), lf.into_bytes()).map_err(|_| conversion())?;
         Ok((document, hunks.iter().map(convert).collect()))
     }
+}
+
+/// The root of the repository around `start`, as far as it can be told without opening it.
+fn owned_elsewhere(start: &Path) -> PathBuf {
+    let start = start.canonicalize().unwrap_or_else(|_| start.into());
+    start.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(&start).to_path_buf()
 }
 
 /// The hunks with their places in `staged`, if each is certain.

@@ -242,7 +242,8 @@ impl PlanFile {
             .iter()
             .map(|span| span.span)
             .zip(now)
-            .find(|(then, _)| inside(then))
+            // A span that claims another length than its text has would reach beyond what was found.
+            .find(|(then, now)| inside(then) && then.len() == now.len())
             .ok_or_else(|| PlanError::Outside { path: self.path.clone(), at: hunk.at })?;
         let start = now.start + (hunk.at.start - then.start);
         Ok(Hunk { at: Span::new(start, start + hunk.at.len()), ..hunk.clone() })
@@ -306,6 +307,24 @@ mod tests {
             forged.files[0].path = path.into();
             assert!(matches!(apply(&forged, dir.path(), &[]), Err(PlanError::Target(_))), "{path}");
         }
+        // A span that claims to be longer than its text, in a file that changed: its hunk would lie outside of what was found.
+        let mut forged = plan(dir.path());
+        forged.files[0].spans.truncate(1);
+        forged.files[0].spans[0].span.end = OLD.len();
+        let at = OLD.find("tail").unwrap();
+        forged.candidates[0].hunks[0] = vec![Hunk { at: Span::new(at, at + 5), old: "tail\n".into(), new: "evil\n".into() }];
+        std::fs::write(dir.path().join("f.rs"), format!("// new\n{OLD}")).unwrap();
+        assert!(matches!(apply(&forged, dir.path(), &[]), Err(PlanError::Outside { .. })));
+        // Numbers at the end of what a number can be.
+        let mut forged = plan(dir.path());
+        let far = usize::MAX - 1;
+        for span in &mut forged.files[0].spans {
+            (span.span, span.anchor.start, span.anchor.rest) = (Span::new(far, usize::MAX), far, far);
+        }
+        forged.candidates[0].hunks[0][0].at = Span::new(far, usize::MAX);
+        assert!(apply(&forged, dir.path(), &[]).is_err());
+        std::fs::write(dir.path().join("f.rs"), "other\n").unwrap();
+        assert!(matches!(apply(&forged, dir.path(), &[]), Err(PlanError::Stale { .. })));
         assert!(matches!(Plan::from_json(br#"{"version":2}"#), Err(PlanError::Version { found: 2 })));
         assert!(matches!(Plan::from_json(b"{}"), Err(PlanError::Format(_))));
         assert!(matches!(Plan::from_json(b"\xff"), Err(PlanError::Format(_))));

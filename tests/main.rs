@@ -5,6 +5,7 @@
 
 mod cli_bad_input;
 mod cli_edit;
+mod cli_journal;
 mod cli_reference;
 mod common;
 mod edit_reference;

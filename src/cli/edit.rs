@@ -18,8 +18,7 @@ use crate::cli::json;
 use crate::cli::say;
 use crate::cli::work::acceptable;
 use crate::cli::work::finish;
-use crate::cli::write::diff_path;
-use crate::cli::write::write;
+use crate::cli::write::Place;
 use crate::document::Document;
 use crate::document::ResolvedRange;
 use crate::document::Spans;
@@ -80,6 +79,7 @@ pub fn run(args: &EditArgs) -> Result<Exit, Failure> {
 
 fn edit(args: &EditArgs) -> Result<Exit, Failure> {
     let document = Arc::new(Document::read(&args.file)?);
+    let place = Place::of(&args.file)?;
     if args.ranges.ranges.is_empty() {
         let hint = format!("name what may change, such as `dcode edit {} --range 10:40`", args.file.display());
         return Err(Failure::usage(format!("no range given; {hint}")));
@@ -88,12 +88,12 @@ fn edit(args: &EditArgs) -> Result<Exit, Failure> {
     let files = locate(args.model.model.as_deref())?;
     let engine = Engine::start(files, args.model.device)?;
     engine.submit(request(Arc::clone(&document), spans.clone(), args.instruction.as_deref(), &args.sampling));
-    let work = Work { args, document: &document, spans: &spans, resolved: &resolved };
+    let work = Work { args, document: &document, place: &place, spans: &spans, resolved: &resolved };
     let on_terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     if args.json {
         work.as_json(&engine)
     } else if on_terminal && !args.dry_run && !args.in_place && !args.stdout {
-        crate::cli::interactive::run(&engine, &document, &spans, &resolved, args)
+        crate::cli::interactive::run(&engine, &document, &place, &spans, &resolved, args)
     } else {
         work.plain(&engine)
     }
@@ -103,6 +103,7 @@ fn edit(args: &EditArgs) -> Result<Exit, Failure> {
 struct Work<'a> {
     args: &'a EditArgs,
     document: &'a Document,
+    place: &'a Place,
     spans: &'a Spans,
     resolved: &'a [ResolvedRange],
 }
@@ -133,7 +134,7 @@ impl Work<'_> {
         let hunks = hunks(self.document, self.spans, best)?;
         if self.args.in_place {
             if !hunks.is_empty() {
-                write(self.document, &hunks, self.args.instruction.as_deref())?;
+                self.place.write(self.document, &hunks, self.args.instruction.as_deref(), false)?;
             }
             say(&summary(&hunks, best));
             return Ok(Exit::Ok);
@@ -151,7 +152,7 @@ impl Work<'_> {
         if self.args.stdout {
             out.write_all(&new)?;
         } else {
-            out.write_all(&unified(self.document.bytes(), &new, &diff_path(self.document), UnifiedOptions::default()))?;
+            out.write_all(&unified(self.document.bytes(), &new, &self.place.diff_path(), UnifiedOptions::default()))?;
         }
         Ok(out.flush()?)
     }
@@ -163,11 +164,11 @@ impl Work<'_> {
         let best = acceptable(&candidates)?;
         let hunks = hunks(self.document, self.spans, best)?;
         if self.args.in_place && !hunks.is_empty() {
-            write(self.document, &hunks, self.args.instruction.as_deref())?;
+            self.place.write(self.document, &hunks, self.args.instruction.as_deref(), false)?;
         }
         let new =
             crate::patch::hunk::apply(self.document, &hunks).map_err(|error| Failure::new(Exit::Internal, error.to_string()))?;
-        let diff = unified(self.document.bytes(), &new, &diff_path(self.document), UnifiedOptions::default());
+        let diff = unified(self.document.bytes(), &new, &self.place.diff_path(), UnifiedOptions::default());
         print_json(&json!({
             "type": "result",
             "candidate": best.number,
@@ -211,6 +212,6 @@ pub fn summary(hunks: &[Hunk], candidate: &Candidate) -> String {
 
 fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{value}")?;
+    writeln!(out, "{}", json::line(value))?;
     Ok(out.flush()?)
 }

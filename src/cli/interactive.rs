@@ -18,8 +18,7 @@ use crate::cli::live::prompt::LineKeys;
 use crate::cli::live::prompt::TerminalKeys;
 use crate::cli::say;
 use crate::cli::work::finish;
-use crate::cli::write::diff_path;
-use crate::cli::write::write;
+use crate::cli::write::Place;
 use crate::document::Document;
 use crate::document::ResolvedRange;
 use crate::document::Spans;
@@ -44,6 +43,7 @@ use crate::screen::text::visible;
 pub fn run(
     engine: &Engine,
     document: &Document,
+    place: &Place,
     spans: &Spans,
     ranges: &[ResolvedRange],
     args: &EditArgs,
@@ -60,7 +60,7 @@ pub fn run(
         return Err(Failure::new(Exit::NoCandidate, "the model gave no usable text; nothing was written"));
     };
     view.finish(&frames.texts(&best.texts, best.confidence, last.as_ref()))?;
-    let mut review = Review { document, spans, screen, args };
+    let mut review = Review { document, place, spans, screen, args };
     review.ask(best)
 }
 
@@ -108,6 +108,7 @@ fn watch(
 /// The question after the run.
 struct Review<'a> {
     document: &'a Document,
+    place: &'a Place,
     spans: &'a Spans,
     screen: Screen,
     args: &'a EditArgs,
@@ -187,7 +188,7 @@ impl Review<'_> {
     }
 
     fn apply(&self, hunks: &[Hunk]) -> Result<Exit, Failure> {
-        write(self.document, hunks, self.args.instruction.as_deref())?;
+        self.place.write(self.document, hunks, self.args.instruction.as_deref(), false)?;
         let count = if hunks.len() == 1 { "1 hunk".to_owned() } else { format!("{} hunks", hunks.len()) };
         say(&format!("{count} written to {}", self.document.path().display()));
         Ok(Exit::Ok)
@@ -208,7 +209,7 @@ impl Review<'_> {
     fn show(&self, hunks: &[Hunk]) -> Result<(), Failure> {
         let new =
             crate::patch::hunk::apply(self.document, hunks).map_err(|error| Failure::new(Exit::Internal, error.to_string()))?;
-        let diff = unified(self.document.bytes(), &new, &diff_path(self.document), UnifiedOptions::default());
+        let diff = unified(self.document.bytes(), &new, &self.place.diff_path(), UnifiedOptions::default());
         let mut out = std::io::stdout().lock();
         for line in String::from_utf8_lossy(&diff).split_inclusive('\n') {
             let line = line.strip_suffix('\n').unwrap_or(line);

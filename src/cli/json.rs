@@ -11,6 +11,26 @@ use crate::edit::event::Event;
 /// Version of the event format.
 pub const SCHEMA: u32 = 1;
 
+/// A value as one line of JSON in which nothing acts on a terminal: hidden characters become escapes.
+pub fn line(value: &Value) -> String {
+    let text = value.to_string();
+    let unsafe_to_print = crate::text::sanitise::is_unsafe;
+    if !text.contains(unsafe_to_print) {
+        return text;
+    }
+    // Outside of strings JSON is ASCII, so an escape may stand wherever such a character is.
+    let mut out = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if unsafe_to_print(character) {
+            let mut units = [0; 2];
+            character.encode_utf16(&mut units).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
 /// The first line.
 pub fn start(document: &Document) -> Value {
     json!({ "type": "start", "schema": SCHEMA, "dcode": env!("CARGO_PKG_VERSION"), "file": document.path().to_string_lossy() })
@@ -68,4 +88,17 @@ pub fn candidate(candidate: &Candidate) -> Value {
         "nfe": candidate.nfe,
         "tokens": candidate.tokens,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_means_the_same_and_hides_nothing() {
+        let value = json!({ "a\u{202e}": "x\u{9b}31m\u{e0041}\n é 🦀" });
+        let line = line(&value);
+        assert!(line.contains("\\u202e") && line.contains("\\u009b31m\\udb40\\udc41\\n é 🦀"), "{line}");
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), value);
+    }
 }

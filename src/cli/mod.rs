@@ -11,10 +11,13 @@ pub mod frames;
 pub mod interactive;
 pub mod json;
 pub mod live;
+pub mod log;
 pub mod progress;
+pub mod redo;
 pub mod reference;
 pub mod select;
 pub mod tui;
+pub mod undo;
 pub mod work;
 pub mod write;
 
@@ -43,6 +46,9 @@ pub struct Cli {
 enum Command {
     Edit(Box<edit::EditArgs>),
     Filter(Box<filter::FilterArgs>),
+    Undo(undo::UndoArgs),
+    Redo(redo::RedoArgs),
+    Log(log::LogArgs),
     Eval(Box<eval::EvalArgs>),
     Doctor(doctor::DoctorArgs),
     Bench(bench::BenchArgs),
@@ -70,6 +76,9 @@ pub fn main() -> ExitCode {
         },
         Some(Command::Edit(args)) => edit::run(args),
         Some(Command::Filter(args)) => filter::run(args),
+        Some(Command::Undo(args)) => undo::run(args),
+        Some(Command::Redo(args)) => redo::run(args),
+        Some(Command::Log(args)) => log::run(args),
         Some(Command::Eval(args)) => eval::run(args),
         Some(Command::Doctor(args)) => doctor::run(args),
         Some(Command::Bench(args)) => bench::run(args),
@@ -104,9 +113,9 @@ fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// Writes a line to standard error; a reader that is gone is no failure.
+/// Writes one line to standard error, made safe to print: it may name files. A reader that is gone is no failure.
 pub(crate) fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", crate::text::sanitise_line(line));
 }
 
 /// Writes a line to standard output.

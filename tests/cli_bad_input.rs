@@ -100,6 +100,41 @@ fn flags_that_contradict_each_other() {
     place.refuses(&["a.rs", "--range", "1:2", "--candidates", "0"], 2, "candidates");
 }
 
+/// What is expected is compared before any model is loaded; with what is there the edit goes on, to the missing model.
+#[test]
+fn what_is_not_expected() {
+    let place = Place::new();
+    let hash = dcode::document::ContentHash::of(FILE.as_bytes()).to_string();
+    let missing = ["--model", "no-such-model"];
+    let goes_on = |arguments: &[&str]| place.refuses(&[&["a.rs"], arguments, &missing].concat(), 5, "is not installed");
+    goes_on(&["--range", "2:2", "--expect-hash", &hash]);
+    goes_on(&["--range", "2:2", "--expect", "    let x = 1;"]);
+    goes_on(&["--range", "3:3", "--range", "2:2", "--expect", "    let x = 1;\n", "--expect", "    println!(\"{x}\");"]);
+    goes_on(&["--at", "2:9", "--expand", "fn", "--expect", FILE]);
+    goes_on(&["--at", "2:9", "--expand", "stmt", "--expect", "let x = 1;"]);
+    place.refuses(&["a.rs", "--range", "2:2", "--expect-hash", &"0".repeat(64)], 4, "look at its lines again");
+    place.refuses(&["a.rs", "--range", "2:2", "--expect-hash", "12ab"], 2, "is not a sha256");
+    place.refuses(&["a.rs", "--range", "2:2", "--expect", "let x = 1;"], 4, "but \"    let x = 1;\"");
+    place.refuses(&["a.rs", "--range", "1:2", "--expect", "a", "--expect", "b"], 2, "2 times for 1 spans");
+    place.refuses(&["a.rs", "--at", "9:1", "--expand", "fn"], 2, "the file has 4 lines");
+    place.refuses(&["a.rs", "--at", "2:9"], 2, "--expand");
+    place.refuses(&["a.rs", "--at", "2", "--expand", "fn"], 2, "is not a position");
+    place.refuses(&["a.rs", "--at", "2:9", "--expand", "word"], 2, "choose expr, stmt, block, fn or impl");
+}
+
+#[test]
+fn destinations_that_cannot_be() {
+    let place = Place::new();
+    place.write("b.rs", b"fn other() {}\n");
+    place.refuses(&["a.rs", "--range", "1:2", "--plan", "p", "--in-place"], 2, "cannot be used with");
+    place.refuses(&["a.rs", "--range", "1:2", "--plan", "b.rs"], 4, "is no plan");
+    place.refuses(&["a.rs", "--range", "1:2", "--plan", "a.rs"], 4, "is no plan");
+    place.refuses(&["a.rs", "--range", "1:2", "--plan", "-", "--json"], 2, "name a file for the plan");
+    place.refuses(&["a.rs", "--range", "1:2", "--index", "--dry-run"], 2, "cannot be used with");
+    place.refuses(&["a.rs", "--range", "1:2", "--index"], 2, "add --in-place");
+    place.refuses(&["a.rs", "--range", "1:2", "--index", "--in-place"], 2, "needs a git work tree");
+}
+
 #[test]
 fn models_that_are_missing_or_damaged() {
     let place = Place::new();

@@ -63,6 +63,15 @@ fn an_edit_shows_a_diff_that_git_applies_and_writes_only_when_asked() {
     assert_eq!(written.matches('\n').count(), written.matches("\r\n").count());
 
     std::fs::write(&file, &original).unwrap();
+    let planned = dcode(folder.path(), &model, &[&arguments[..], &["--plan", "plan.json"]].concat(), None);
+    assert_eq!(planned.status.code(), Some(0), "{}", text(&planned.stderr));
+    assert_eq!((planned.stdout.len(), std::fs::read(&file).unwrap()), (0, original.as_bytes().to_vec()));
+    let mut apply = Command::new(env!("CARGO_BIN_EXE_dcode"));
+    let applied = apply.current_dir(folder.path()).env("DCODE_HOME", folder.path().join("home")).args(["apply", "plan.json"]);
+    assert!(applied.status().unwrap().success());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), written, "a plan and --in-place agree");
+
+    std::fs::write(&file, &original).unwrap();
     let mut git = Command::new("git").args(["apply", "-"]).current_dir(folder.path()).stdin(Stdio::piped()).spawn().unwrap();
     git.stdin.take().unwrap().write_all(&shown.stdout).unwrap();
     assert!(git.wait().unwrap().success());

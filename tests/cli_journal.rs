@@ -140,6 +140,21 @@ fn the_log_lists_the_latest_first_and_shows_no_escape() {
     assert!(edits[0]["note"].as_str().unwrap().ends_with("and \u{202e}"));
 }
 
+/// The name of a model in the environment, or a flag for all commands, is no word for the TUI.
+#[test]
+fn global_flags_and_the_environment_go_with_every_command() {
+    let place = Place::new();
+    for (variable, arguments) in [("x", &["log"][..]), ("", &["log", "--color", "never"]), ("x", &["log", "--color", "always"])] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dcode"));
+        command.current_dir(&place.folder).env("DCODE_HOME", &place.home).args(arguments);
+        if !variable.is_empty() {
+            command.env("DCODE_MODEL", variable);
+        }
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
 #[test]
 fn a_damaged_entry_is_told_and_skipped() {
     let place = Place::new();

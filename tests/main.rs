@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 #![recursion_limit = "256"]
 
+#[cfg(unix)]
+mod cli_apply;
 mod cli_bad_input;
 mod cli_edit;
 mod cli_journal;

@@ -6,17 +6,23 @@ use std::time::Duration;
 use clap::Args;
 use clap::ValueEnum;
 
+use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::select::SyntaxSelect;
+use crate::document::ContentHash;
 use crate::document::Document;
 use crate::document::RangeSpec;
 use crate::document::ResolvedRange;
 use crate::document::Span;
 use crate::document::Spans;
+use crate::document::range::Expand;
+use crate::document::range::Position;
 use crate::edit::request::EditOptions;
 use crate::edit::request::EditRequest;
 use crate::edit::request::Method;
 use crate::model::device::DeviceChoice;
+use crate::screen::colour::ColorChoice;
+use crate::text::sanitise_line;
 
 /// Which model runs where.
 #[derive(Args, Clone, Debug)]
@@ -111,20 +117,96 @@ pub struct RangeArgs {
     /// Lines to rewrite: 10:40, 10-40, 10,+5, 10:5-40:12 or Type::function; repeat for several spans
     #[arg(long = "range", short = 'r', value_name = "RANGE")]
     pub ranges: Vec<RangeSpec>,
+    /// Rewrite the piece of syntax around this place; the column counts characters
+    #[arg(long, value_name = "LINE:COLUMN", requires = "expand")]
+    pub at: Option<Position>,
+    /// Which piece --at takes: expr, stmt, block, fn or impl
+    #[arg(long, value_name = "SYNTAX", requires = "at")]
+    pub expand: Option<Expand>,
 }
 
 impl RangeArgs {
+    /// The ranges as they were typed.
+    pub fn specs(&self) -> Vec<RangeSpec> {
+        let at = self.at.zip(self.expand).map(|(position, expand)| RangeSpec::At { position, expand });
+        self.ranges.iter().cloned().chain(at).collect()
+    }
+
     /// Finds the ranges in the document, in order.
     ///
     /// # Errors
     /// A range does not fit the document, or two overlap.
     pub fn resolve(&self, document: &Document) -> Result<(Spans, Vec<ResolvedRange>), Failure> {
         let select = SyntaxSelect;
-        let resolved = self.ranges.iter().map(|range| range.resolve_with(document, Some(&select)));
+        let specs = self.specs();
+        let resolved = specs.iter().map(|range| range.resolve_with(document, Some(&select)));
         let mut resolved = resolved.collect::<Result<Vec<ResolvedRange>, _>>()?;
         resolved.sort_by_key(|range| (range.span.start, range.span.end));
         let spans: Vec<Span> = resolved.iter().map(|range| range.span).collect();
         Ok((Spans::new(document, spans)?, resolved))
+    }
+}
+
+/// What the file must hold, so that a script fails when lines moved.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ExpectArgs {
+    /// Go on only if this is the SHA-256 of the file, in hexadecimal
+    #[arg(long, value_name = "HASH")]
+    pub expect_hash: Option<ContentHash>,
+    /// Go on only if the text to rewrite is this (its last line end aside); one for each span, in the file's order
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub expect: Vec<String>,
+}
+
+impl ExpectArgs {
+    /// Compares the document and the text of its spans with what is expected.
+    ///
+    /// # Errors
+    /// Something else is there, or there is not one text for each span.
+    pub fn check(&self, document: &Document, spans: &[ResolvedRange]) -> Result<(), Failure> {
+        let path = document.path().display();
+        if let Some(expected) = self.expect_hash.filter(|hash| *hash != document.hash()) {
+            let (expected, found) = (expected.short(), document.hash().short());
+            let message = format!("{path}: has the hash {found}…, expected {expected}…; it changed, so look at its lines again");
+            return Err(Failure::new(Exit::Refused, message));
+        }
+        if !self.expect.is_empty() && self.expect.len() != spans.len() {
+            let message =
+                format!("--expect is given {} times for {} spans; give it once for each", self.expect.len(), spans.len());
+            return Err(Failure::usage(message));
+        }
+        let plain = |text: &str| text.replace("\r\n", "\n").trim_end_matches('\n').to_owned();
+        for (expected, range) in self.expect.iter().zip(spans) {
+            let found = document.span_text(range.span).unwrap_or_default();
+            if plain(found) != plain(expected) {
+                let first = sanitise_line(found.lines().next().unwrap_or_default()).chars().take(60).collect::<String>();
+                let message = format!("{path}: {range} does not hold the expected text but {first:?}; look at its lines again");
+                return Err(Failure::new(Exit::Refused, message));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// [`ColorChoice`] on the command line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ColorArg {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl From<ColorArg> for ColorChoice {
+    fn from(color: ColorArg) -> Self {
+        match color {
+            ColorArg::Auto => Self::Auto,
+            ColorArg::Always => Self::Always,
+            ColorArg::Never => Self::Never,
+        }
     }
 }
 

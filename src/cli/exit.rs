@@ -21,7 +21,7 @@ pub enum Exit {
     Usage = 2,
     /// No candidate parsed or verified; nothing was written.
     NoCandidate = 3,
-    /// Refused: the file changed meanwhile, an unsafe path, not text.
+    /// Refused: the file changed meanwhile, an unsafe path, not text, hidden characters, a plan that no longer fits.
     Refused = 4,
     /// The model is missing or damaged.
     Model = 5,

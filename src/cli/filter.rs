@@ -7,12 +7,15 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use crate::cli::common::ExpectArgs;
 use crate::cli::common::ModelArgs;
 use crate::cli::common::RangeArgs;
 use crate::cli::common::SamplingArgs;
 use crate::cli::common::request;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
+use crate::cli::hidden::HiddenArgs;
+use crate::cli::show::new_bytes;
 use crate::cli::work::acceptable;
 use crate::cli::work::finish;
 use crate::document::Document;
@@ -31,12 +34,18 @@ pub struct FilterArgs {
     /// What may change
     #[command(flatten)]
     pub ranges: RangeArgs,
+    /// What the text must hold
+    #[command(flatten)]
+    pub expect: ExpectArgs,
     /// What to do with the span; without it the span is filled from what stands around it
     #[arg(short, long, value_name = "TEXT")]
     pub instruction: Option<String>,
     /// How candidates are made
     #[command(flatten)]
     pub sampling: SamplingArgs,
+    /// Which characters may come into the text
+    #[command(flatten)]
+    pub hidden: HiddenArgs,
     /// Which model runs where
     #[command(flatten)]
     pub model: ModelArgs,
@@ -58,20 +67,20 @@ pub fn run(args: &FilterArgs) -> Result<Exit, Failure> {
 
 fn filtered(args: &FilterArgs, input: &[u8]) -> Result<Vec<u8>, Failure> {
     let document = Arc::new(Document::from_bytes(args.stdin_filename.clone(), input.to_vec())?);
-    let (spans, _) = args.ranges.clone().or_whole(&document).resolve(&document)?;
+    let (spans, resolved) = args.ranges.clone().or_whole(&document).resolve(&document)?;
+    args.expect.check(&document, &resolved)?;
     let engine = Engine::start(locate(args.model.model.as_deref())?, args.model.device)?;
     engine.submit(request(Arc::clone(&document), spans.clone(), args.instruction.as_deref(), &args.sampling));
     let candidates = finish(&engine, &mut |_| Ok(()))?;
-    let best = acceptable(&candidates)?;
-    let changes: Vec<_> = spans.iter().zip(best.texts.iter().map(String::as_str)).collect();
-    Ok(document.splice(&changes)?)
+    let choices = acceptable(&document, &spans, &candidates, args.hidden)?;
+    choices.first().map_or_else(|| Ok(input.to_vec()), |best| new_bytes(&document, &best.hunks))
 }
 
 impl RangeArgs {
     /// The whole document, when no range was given.
     fn or_whole(mut self, document: &Document) -> Self {
         let lines = document.lines().count();
-        if self.ranges.is_empty() && lines > 0 {
+        if self.specs().is_empty() && lines > 0 {
             self.ranges.push(crate::document::RangeSpec::Lines { first: 1, last: lines });
         }
         self

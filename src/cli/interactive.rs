@@ -1,14 +1,13 @@
 //! `dcode edit` on a terminal: the edit live, then a question for each change.
 
 use std::io::Stdout;
-use std::io::Write;
 
 use crate::cli::edit::EditArgs;
-use crate::cli::edit::hunks;
 use crate::cli::edit::summary;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::frames::Frames;
+use crate::cli::hidden::HiddenArgs;
 use crate::cli::live::LiveView;
 use crate::cli::live::Screen;
 use crate::cli::live::editor;
@@ -17,7 +16,9 @@ use crate::cli::live::prompt::Answer;
 use crate::cli::live::prompt::LineKeys;
 use crate::cli::live::prompt::TerminalKeys;
 use crate::cli::say;
+use crate::cli::show::Output;
 use crate::cli::work::finish;
+use crate::cli::work::hunks;
 use crate::cli::write::Place;
 use crate::document::Document;
 use crate::document::ResolvedRange;
@@ -26,15 +27,12 @@ use crate::edit::candidate::Candidate;
 use crate::edit::engine::Engine;
 use crate::edit::event::Event;
 use crate::patch::hunk::Hunk;
-use crate::patch::unified::UnifiedOptions;
-use crate::patch::unified::unified;
 use crate::screen::colour::ColorChoice;
 use crate::screen::colour::Depth;
 use crate::screen::frame::Frame;
 use crate::screen::modes::ModeGuard;
 use crate::screen::modes::Modes;
-use crate::screen::modes::Output;
-use crate::screen::text::visible;
+use crate::screen::modes::Output as TerminalOutput;
 
 /// Shows the edit live, asks, and writes what was accepted.
 ///
@@ -47,21 +45,38 @@ pub fn run(
     spans: &Spans,
     ranges: &[ResolvedRange],
     args: &EditArgs,
+    color: ColorChoice,
 ) -> Result<Exit, Failure> {
     let variable = |name: &str| std::env::var(name).ok();
-    let screen = Screen::detect(Depth::detect(ColorChoice::Auto, true, variable), variable);
+    let screen = Screen::detect(Depth::detect(color, true, variable), variable);
     for range in ranges {
         say(&format!("{} {range}", document.path().display()));
     }
     let mut view = LiveView::new(std::io::stdout(), screen);
     let mut frames = Frames::new(document, ranges, args.sampling.steps);
     let (candidates, last) = watch(engine, &mut view, &mut frames, screen.live)?;
-    let Some(best) = candidates.first() else {
-        return Err(Failure::new(Exit::NoCandidate, "the model gave no usable text; nothing was written"));
-    };
+    let (best, hunks) = first_visible(document, spans, &candidates, args.hidden)?;
     view.finish(&frames.texts(&best.texts, best.confidence, last.as_ref()))?;
     let mut review = Review { document, place, spans, screen, args };
-    review.ask(best)
+    review.ask(best, hunks)
+}
+
+/// The best candidate that hides no character. A person decides about the rest.
+fn first_visible<'c>(
+    document: &Document,
+    spans: &Spans,
+    candidates: &'c [Candidate],
+    hidden: HiddenArgs,
+) -> Result<(&'c Candidate, Vec<Hunk>), Failure> {
+    let mut refusal = None;
+    for candidate in candidates {
+        let hunks = hunks(document, spans, candidate)?;
+        match hidden.check(document, &hunks) {
+            Ok(()) => return Ok((candidate, hunks)),
+            Err(failure) => refusal.get_or_insert(failure),
+        };
+    }
+    Err(refusal.unwrap_or_else(|| Failure::new(Exit::NoCandidate, "the model gave no usable text; nothing was written")))
 }
 
 /// Draws the run until it is finished.
@@ -71,8 +86,9 @@ fn watch(
     frames: &mut Frames<'_>,
     live: bool,
 ) -> Result<(Vec<Candidate>, Option<Frame>), Failure> {
-    let _guard =
-        live.then(|| ModeGuard::enter(Modes { hide_cursor: true, output: Output::Stdout, ..Modes::default() })).transpose()?;
+    let _guard = live
+        .then(|| ModeGuard::enter(Modes { hide_cursor: true, output: TerminalOutput::Stdout, ..Modes::default() }))
+        .transpose()?;
     let (mut last, mut cut) = (None, false);
     let result = finish(engine, &mut |event| {
         match event {
@@ -115,8 +131,7 @@ struct Review<'a> {
 }
 
 impl Review<'_> {
-    fn ask(&mut self, best: &Candidate) -> Result<Exit, Failure> {
-        let mut hunks = hunks(self.document, self.spans, best)?;
+    fn ask(&mut self, best: &Candidate, mut hunks: Vec<Hunk>) -> Result<Exit, Failure> {
         say(&summary(&hunks, best));
         if hunks.is_empty() {
             return Ok(Exit::Ok);
@@ -188,7 +203,7 @@ impl Review<'_> {
     }
 
     fn apply(&self, hunks: &[Hunk]) -> Result<Exit, Failure> {
-        self.place.write(self.document, hunks, self.args.instruction.as_deref(), false)?;
+        self.place.write(self.document, hunks, self.args.instruction.as_deref(), self.args.index)?;
         let count = if hunks.len() == 1 { "1 hunk".to_owned() } else { format!("{} hunks", hunks.len()) };
         say(&format!("{count} written to {}", self.document.path().display()));
         Ok(Exit::Ok)
@@ -197,7 +212,7 @@ impl Review<'_> {
     fn question(&self, question: &str, choices: &[prompt::Choice]) -> Result<Answer, Failure> {
         let mut out = std::io::stdout();
         if self.screen.live {
-            let mut keys = TerminalKeys::enter(Output::Stdout)?;
+            let mut keys = TerminalKeys::enter(TerminalOutput::Stdout)?;
             Ok(prompt::ask(&mut out, &mut keys, question, choices)?)
         } else {
             let mut keys = LineKeys::new(std::io::stdin().lock());
@@ -205,24 +220,11 @@ impl Review<'_> {
         }
     }
 
-    /// The diff of some hunks, control characters made visible, in colour where there is colour.
+    /// The diff of some hunks, for a person.
     fn show(&self, hunks: &[Hunk]) -> Result<(), Failure> {
-        let new =
-            crate::patch::hunk::apply(self.document, hunks).map_err(|error| Failure::new(Exit::Internal, error.to_string()))?;
-        let diff = unified(self.document.bytes(), &new, &self.place.diff_path(), UnifiedOptions::default());
-        let mut out = std::io::stdout().lock();
-        for line in String::from_utf8_lossy(&diff).split_inclusive('\n') {
-            let line = line.strip_suffix('\n').unwrap_or(line);
-            let (on, off) = match (self.screen.depth, line.as_bytes().first()) {
-                (Depth::None, _) => ("", ""),
-                (_, Some(b'+')) => ("\x1b[32m", "\x1b[39m"),
-                (_, Some(b'-')) => ("\x1b[31m", "\x1b[39m"),
-                (_, Some(b'@')) => ("\x1b[36m", "\x1b[39m"),
-                _ => ("", ""),
-            };
-            writeln!(out, "{on}{}{off}", visible(line))?;
-        }
-        Ok(out.flush()?)
+        // A terminal whose cursor cannot be moved gets no colours either.
+        let depth = if self.screen.live { self.screen.depth } else { Depth::None };
+        Output::of_screen(Screen { depth, ..self.screen }).diff(self.document, hunks, &self.place.diff_path())
     }
 
     /// The hunks after the user changed the new texts in an editor; `None` when that was not possible.
@@ -243,6 +245,10 @@ impl Review<'_> {
         }
         let changes: Vec<_> = self.spans.iter().zip(changed.iter().map(String::as_str)).collect();
         let hunks = crate::patch::hunk::of_spans(self.document, &changes).map_err(|error| Failure::usage(error.to_string()))?;
+        if let Err(failure) = self.args.hidden.check(self.document, &hunks) {
+            say(&format!("note: {failure}"));
+            return Ok(None);
+        }
         Ok((!hunks.is_empty()).then_some(hunks))
     }
 }

@@ -1,5 +1,6 @@
 //! The command line: one file per command, whose doc comment is its help text.
 
+pub mod apply;
 pub mod bench;
 pub mod common;
 pub mod doctor;
@@ -8,14 +9,17 @@ pub mod eval;
 pub mod exit;
 pub mod filter;
 pub mod frames;
+pub mod hidden;
 pub mod interactive;
 pub mod json;
 pub mod live;
 pub mod log;
+pub mod plan;
 pub mod progress;
 pub mod redo;
 pub mod reference;
 pub mod select;
+pub mod show;
 pub mod tui;
 pub mod undo;
 pub mod work;
@@ -27,6 +31,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::Subcommand;
 
+use self::common::ColorArg;
 use self::exit::Exit;
 use self::exit::Failure;
 
@@ -38,6 +43,9 @@ pub struct Cli {
     file: Option<std::path::PathBuf>,
     #[command(flatten)]
     model: common::ModelArgs,
+    /// Colours in what people look at
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = ColorArg::Auto)]
+    color: ColorArg,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -46,6 +54,7 @@ pub struct Cli {
 enum Command {
     Edit(Box<edit::EditArgs>),
     Filter(Box<filter::FilterArgs>),
+    Apply(apply::ApplyArgs),
     Undo(undo::UndoArgs),
     Redo(redo::RedoArgs),
     Log(log::LogArgs),
@@ -69,13 +78,15 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() };
         }
     };
+    let color = cli.color.into();
     let result = match &cli.command {
         None => match &cli.file {
             Some(file) => tui::run(file, &cli.model),
             None => Err(Failure::usage("name a file to open, such as `dcode src/main.rs`, or a command; see `dcode --help`")),
         },
-        Some(Command::Edit(args)) => edit::run(args),
+        Some(Command::Edit(args)) => edit::run(args, color),
         Some(Command::Filter(args)) => filter::run(args),
+        Some(Command::Apply(args)) => apply::run(args, color),
         Some(Command::Undo(args)) => undo::run(args),
         Some(Command::Redo(args)) => redo::run(args),
         Some(Command::Log(args)) => log::run(args),

@@ -11,6 +11,7 @@ use crate::cli::common::ModelArgs;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::frames::Frames;
+use crate::cli::hidden::HiddenArgs;
 use crate::cli::write::Place;
 use crate::document::Document;
 use crate::document::ResolvedRange;
@@ -160,6 +161,7 @@ impl terminal::Host for FileHost {
     fn apply(&mut self, hunks: &[Hunk]) -> Result<String, String> {
         let document = Document::read(&self.path).map_err(|error| error.to_string())?;
         let place = Place::of(&self.path).map_err(|failure| failure.message)?;
+        HiddenArgs::default().check(&document, hunks).map_err(|failure| failure.message)?;
         place.write(&document, hunks, Some("tui"), false).map_err(|failure| failure.message)?;
         Document::read(&self.path).map(|document| document.text().to_owned()).map_err(|error| error.to_string())
     }

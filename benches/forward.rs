@@ -1,6 +1,7 @@
 //! Forward passes of the embedded model against the plain matrix products that they contain, and steps at two context lengths.
 //!
 //! `cargo bench --bench forward`. Each figure is the median of several runs; ratios come from the same process.
+//! Only an optimised build without overflow checks shows what the kernels do: the dev profile slows them, but not Flex.
 
 #![allow(clippy::print_stdout, missing_docs)]
 #![recursion_limit = "256"]

@@ -66,13 +66,12 @@ impl<'a> Frames<'a> {
                 (None, _) => Cell::masked(MASK_COLUMNS),
                 (Some(_), _) if slot.pinned => Cell::pinned(piece.clone()),
                 (Some(_), Origin::Committed(at)) => Cell::committed(piece.clone(), slot.confidence, at),
-                (Some(_), _) => {
-                    Cell { text: piece.clone(), state: CellState::Committed { confidence: slot.confidence, step: 0 } }
-                }
+                (Some(_), _) => Cell { text: piece.clone(), state: CellState::Original },
             });
         }
-        let masked = step.canvas.masked().len();
-        let committed = step.canvas.slots().len() - masked;
+        let own = || step.canvas.slots().iter().filter(|slot| slot.span.is_some());
+        let committed = own().filter(|slot| matches!(slot.origin, Origin::Committed(_)) && !slot.is_masked()).count();
+        let masked = own().count() - committed;
         let nfe = u32::try_from(step.nfe).unwrap_or(u32::MAX);
         let seconds = started.elapsed().as_secs_f32();
         let progress = Progress {

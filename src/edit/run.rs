@@ -1,8 +1,11 @@
 //! One request from layout to ranked candidates. Runs on the engine thread; everything it has to tell goes through `emit`.
 
+use std::cell::Cell;
+use std::cell::OnceCell;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering;
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -109,23 +112,24 @@ pub fn run(
     let instruction = request.instruction.as_deref();
     let layout = Layout::new(&model.tokenizer, template, &request.document, &request.spans, instruction, request.options.slots)?;
     emit(Event::Started { context: layout.prompt.context.len(), instruction_cut: layout.prompt.instruction_cut });
-    let mut running = Running { model, request, layout, steering, started, emit, nfe: 0 };
-    let mut candidates = match running.method() {
-        Method::Draft | Method::Causal => running.draft()?.into_iter().collect(),
-        Method::Auto | Method::Canvas => Vec::new(),
-    };
-    let missing = request.options.candidates.max(1).saturating_sub(candidates.len());
-    if missing > 0 && steering.control() != Control::Abort {
-        candidates.extend(running.canvas(candidates.len(), missing)?);
-    }
-    if candidates.len() > 1 {
-        running.score(&mut candidates)?;
-    }
-    rank(&mut candidates);
-    Ok(candidates)
+    std::thread::scope(|scope| {
+        // The guard parses the original while the model reads the context: in a large file that takes a second.
+        let parsing = scope.spawn(|| guard(request));
+        let parsed = OnceCell::new();
+        Running { model, request, layout, steering, started, emit, nfe: 0, parsing: Cell::new(Some(parsing)), parsed }
+            .candidates()
+    })
 }
 
-struct Running<'a> {
+/// A guard for candidates of a request.
+fn guard(request: &EditRequest) -> Guard<'_> {
+    let text = request.document.text();
+    let language = Language::detect(request.document.path(), text.lines().next().unwrap_or(""));
+    let spans: Vec<_> = request.spans.iter().map(|span| span.range()).collect();
+    Guard::new(text, language, &spans)
+}
+
+struct Running<'a, 'scope> {
     model: &'a mut LoadedModel,
     request: &'a EditRequest,
     layout: Layout,
@@ -133,9 +137,28 @@ struct Running<'a> {
     started: Instant,
     emit: &'a mut dyn FnMut(Event),
     nfe: usize,
+    parsing: Cell<Option<ScopedJoinHandle<'scope, Guard<'a>>>>,
+    parsed: OnceCell<Guard<'a>>,
 }
 
-impl Running<'_> {
+impl Running<'_, '_> {
+    fn candidates(mut self) -> Result<Vec<Candidate>, EditError> {
+        let (request, steering) = (self.request, self.steering);
+        let mut candidates = match self.method() {
+            Method::Draft | Method::Causal => self.draft()?.into_iter().collect(),
+            Method::Auto | Method::Canvas => Vec::new(),
+        };
+        let missing = request.options.candidates.max(1).saturating_sub(candidates.len());
+        if missing > 0 && steering.control() != Control::Abort {
+            candidates.extend(self.canvas(candidates.len(), missing)?);
+        }
+        if candidates.len() > 1 {
+            self.score(&mut candidates)?;
+        }
+        rank(&mut candidates);
+        Ok(candidates)
+    }
+
     /// What `auto` means here, and what cannot be done in this form.
     fn method(&self) -> Method {
         match (self.request.options.method, &self.layout.draft) {
@@ -254,7 +277,7 @@ impl Running<'_> {
     }
 
     /// Remasks what keeps complete candidates from parsing. Returns whether anything was remasked.
-    fn remask_broken(&mut self, canvases: &mut [Canvas], endings: &[Ending]) -> bool {
+    fn remask_broken(&self, canvases: &mut [Canvas], endings: &[Ending]) -> bool {
         let guard = self.guard();
         let mut any = false;
         for (canvas, ending) in canvases.iter_mut().zip(endings) {
@@ -284,11 +307,13 @@ impl Running<'_> {
         any
     }
 
-    fn guard(&self) -> Guard<'_> {
-        let text = self.request.document.text();
-        let language = Language::detect(self.request.document.path(), text.lines().next().unwrap_or(""));
-        let spans: Vec<_> = self.request.spans.iter().map(|span| span.range()).collect();
-        Guard::new(text, language, &spans)
+    /// The guard, once its parse is done.
+    fn guard(&self) -> &Guard<'_> {
+        self.parsed.get_or_init(|| match self.parsing.take().map(ScopedJoinHandle::join) {
+            Some(Ok(guard)) => guard,
+            // The parser panicked, or was never started: once more, where the engine catches it.
+            _ => guard(self.request),
+        })
     }
 
     #[allow(clippy::too_many_arguments)]

@@ -84,7 +84,8 @@ pub fn edits() -> Vec<BenchEdit> {
 
 /// The 5-line infill inside a file of `lines` lines.
 pub fn in_a_file_of(lines: usize) -> BenchEdit {
-    let filler = "\n\ndef unused():\n    return None\n";
+    // Long enough that a file of 100 lines fills the model's window as one of 100,000 does.
+    let filler = "\n\ndef unused(first, second, third, fourth):\n    return {\"first\": first, \"second\": second, \"third\": third, \"fourth\": fourth}\n";
     let before = filler.repeat(lines.saturating_sub(20) / 2 / 4);
     let first = before.lines().count() + 9;
     let text = format!("{before}{FUNCTION}{before}");

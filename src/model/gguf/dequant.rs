@@ -200,3 +200,28 @@ fn q6_k(b: &[u8], out: &mut [f32]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Random blocks of each storage, expanded by the gguf Python package of the ggml project.
+    const BLOCKS: &str = include_str!("../../../tests/data/gguf-blocks.json");
+
+    #[test]
+    fn every_storage_expands_as_in_the_reference() {
+        let cases: serde_json::Map<String, serde_json::Value> = serde_json::from_str(BLOCKS).unwrap();
+        assert_eq!(cases.len(), 8);
+        for (name, case) in cases {
+            let block = BlockType::from_id(u32::try_from(case["id"].as_u64().unwrap()).unwrap()).unwrap();
+            let bytes: Vec<u8> = serde_json::from_value(case["bytes"].clone()).unwrap();
+            let expected: Vec<f32> = serde_json::from_value(case["values"].clone()).unwrap();
+            assert_eq!(block.bytes(&[expected.len()]), Some(bytes.len()), "{name}");
+            let mut found = vec![0.0; expected.len()];
+            expand(block, &bytes, &mut found);
+            for (place, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                assert!((found - expected).abs() <= 1e-6 * expected.abs().max(1e-3), "{name}, {place}: {found} {expected}");
+            }
+        }
+    }
+}

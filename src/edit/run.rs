@@ -174,11 +174,9 @@ impl Running<'_, '_> {
         let tokenizer = &self.model.tokenizer;
         let none = Vec::new();
         let original = layout.draft.as_ref().filter(|_| request.options.method != Method::Causal).unwrap_or(&none);
-        let is_text: Vec<bool> = (0..tokenizer.vocab_size()).map(|id| tokenizer.is_text(id as TokenId)).collect();
-        let is_text = |id: &TokenId| is_text.get(*id as usize).copied().unwrap_or(false);
         let fence = Fence { tokenizer, fenced: layout.fenced, tail: first_line_after(request) };
         let stop = |tokens: &[TokenId]| match tokens.last() {
-            Some(last) if !is_text(last) => Some(tokens.len() - 1),
+            Some(&last) if !tokenizer.is_text(last) => Some(tokens.len() - 1),
             _ => fence.end(tokens),
         };
         let emit = &mut *self.emit;

@@ -15,6 +15,7 @@ use crate::diffusion::denoiser::Denoiser;
 use crate::diffusion::denoiser::Prediction;
 use crate::model::adapter::Adapter;
 use crate::model::context::Contexts;
+use crate::model::context::HIDDEN;
 use crate::model::error::ModelError;
 use crate::model::readout::Readout;
 use crate::model::readout::read_rows;
@@ -22,9 +23,6 @@ use crate::model::spec::ModelSpec;
 use crate::model::spec::TokenId;
 use crate::model::transformer::Pass;
 use crate::model::transformer::Transformer;
-
-/// Added to scores that must not count; large enough for f32 and still finite in f16.
-const HIDDEN: f32 = -3.0e4;
 
 /// A base with or without its adapter, and the context caches of recent requests.
 #[derive(Debug)]

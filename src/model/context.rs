@@ -13,7 +13,8 @@ use crate::model::transformer::Transformer;
 const KEPT: usize = 2;
 /// Positions run at once: long enough for full matrix speed, short enough that scores stay small.
 const CHUNK: usize = 256;
-const HIDDEN: f32 = -3.0e4;
+/// Added to scores that must not count; large enough for f32 and still finite in f16.
+pub(super) const HIDDEN: f32 = -3.0e4;
 
 /// The most recent contexts, the latest last.
 #[derive(Debug, Default)]

@@ -4,6 +4,8 @@
 //! candidates. A step runs the anchor (the last context element) and the slots only. The prediction for a slot is read at the
 //! element before it. With no adapter the leftmost masked slot is predicted exactly as the base would continue the text.
 
+use std::time::Duration;
+
 use burn::tensor::Int;
 use burn::tensor::Tensor;
 use burn::tensor::TensorData;
@@ -57,6 +59,11 @@ impl CanvasDenoiser {
     /// Leaves the base alone.
     pub fn remove_adapter(&mut self) {
         self.adapter = None;
+    }
+
+    /// Time spent so far on contexts: what an edit pays before its first step, and not again for another candidate.
+    pub fn context_time(&self) -> Duration {
+        self.contexts.spent()
     }
 
     /// Raw logits of the base for `ids[from..]` and for the id that would follow, `[rows, vocab]`; `from` is at least 1.

@@ -6,6 +6,7 @@ use crate::model::config::TransformerConfig;
 use crate::model::device::OpenDevice;
 use crate::model::error::ModelError;
 use crate::model::gguf::Gguf;
+use crate::model::kernels;
 use crate::model::locate::ModelFiles;
 use crate::model::spec::Attention;
 use crate::model::spec::Family;
@@ -43,7 +44,9 @@ pub fn load(files: &ModelFiles, device: &OpenDevice, progress: &mut dyn FnMut(f3
     });
     let tokenizer = tokenizer.map_err(|_| ModelError::Mismatch("the tokenizer could not be built".to_owned()))??;
     let transformer = transformer?;
-    weights.release_pages();
+    if !kernels::run_on(&device.device) {
+        weights.release_pages();
+    }
     let config = transformer.config();
     if tokenizer.vocab_size() > config.vocab {
         let (tokens, rows) = (tokenizer.vocab_size(), config.vocab);

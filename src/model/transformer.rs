@@ -1,7 +1,6 @@
 //! A decoder-only transformer of the Llama and Qwen2 families, with fused projections and room for a canvas adapter.
 
 use burn::tensor::Device;
-use burn::tensor::Int;
 use burn::tensor::Tensor;
 use burn::tensor::TensorData;
 
@@ -16,14 +15,16 @@ use crate::model::kernels::rms_norm;
 use crate::model::kernels::split_heads;
 use crate::model::kernels::swiglu;
 use crate::model::kv_cache::KvCache;
+use crate::model::matrix::Matrix;
 use crate::model::rope::Rope;
 use crate::model::spec::TokenId;
+use crate::model::weights::Piece;
 use crate::model::weights::Weights;
 
 /// A linear map with the weight as checkpoints have it, `[out, in]`.
 #[derive(Clone, Debug)]
 struct Linear {
-    weight: Tensor<2>,
+    weight: Matrix,
     bias: Option<Tensor<2>>,
 }
 
@@ -65,10 +66,10 @@ struct Block {
 pub struct Transformer {
     config: TransformerConfig,
     device: Device,
-    embed_tokens: Tensor<2>,
+    embed_tokens: Matrix,
     blocks: Vec<Block>,
     norm: RmsNorm,
-    lm_head: Option<Tensor<2>>,
+    lm_head: Option<Matrix>,
     rope: Rope,
 }
 
@@ -112,36 +113,33 @@ impl Transformer {
         let norm = |name: String| -> Result<RmsNorm, ModelError> {
             Ok(RmsNorm { weight: matrix(weights.read_vec(&name, &[c.hidden])?, [1, c.hidden]), eps: c.rms_norm_eps })
         };
-        let single = |name: String, shape: [usize; 2]| -> Result<Linear, ModelError> {
-            Ok(Linear { weight: matrix(weights.read_vec(&name, &shape)?, shape), bias: None })
-        };
+        let whole =
+            |name: String, [rows, width]: [usize; 2]| weights.matrix(&[Piece { name, rows, interleaved: None }], width, device);
+        let single = |name: String, shape| Ok::<_, ModelError>(Linear { weight: whole(name, shape)?, bias: None });
         let q = c.heads * c.head_dim;
         let table = [c.vocab, c.hidden];
-        let embed_tokens = matrix(weights.read_vec("model.embed_tokens.weight", &table)?, table);
+        let embed_tokens = whole("model.embed_tokens.weight".to_owned(), table)?;
         let all = c.parameters() as f32;
         let per_block = (all - (c.vocab * c.hidden) as f32) / c.layers as f32;
         let mut blocks = Vec::with_capacity(c.layers);
         for layer in 0..c.layers {
             progress(1.0 - per_block * (c.layers - layer) as f32 / all);
             let name = |part: &str| format!("model.layers.{layer}.{part}");
+            let gate_up = ["gate", "up"].map(|part| {
+                let name = name(&format!("mlp.{part}_proj.weight"));
+                Piece { name, rows: c.intermediate, interleaved: None }
+            });
             blocks.push(Block {
                 input_layernorm: norm(name("input_layernorm.weight"))?,
                 qkv_proj: read_qkv(c, weights, layer, device)?,
                 o_proj: single(name("self_attn.o_proj.weight"), [c.hidden, q])?,
                 post_attention_layernorm: norm(name("post_attention_layernorm.weight"))?,
-                gate_up_proj: {
-                    let mut values = vec![0.0; 2 * c.intermediate * c.hidden];
-                    let (gate, up) = values.split_at_mut(c.intermediate * c.hidden);
-                    weights.read(&name("mlp.gate_proj.weight"), &[c.intermediate, c.hidden], gate)?;
-                    weights.read(&name("mlp.up_proj.weight"), &[c.intermediate, c.hidden], up)?;
-                    Linear { weight: matrix(values, [2 * c.intermediate, c.hidden]), bias: None }
-                },
+                gate_up_proj: Linear { weight: weights.matrix(&gate_up, c.hidden, device)?, bias: None },
                 down_proj: single(name("mlp.down_proj.weight"), [c.hidden, c.intermediate])?,
             });
         }
-        let lm_head = (!c.tied && weights.contains("lm_head.weight"))
-            .then(|| Ok::<_, ModelError>(matrix(weights.read_vec("lm_head.weight", &table)?, table)))
-            .transpose()?;
+        let lm_head =
+            (!c.tied && weights.contains("lm_head.weight")).then(|| whole("lm_head.weight".to_owned(), table)).transpose()?;
         let norm = norm("model.norm.weight".to_owned())?;
         let rope = Rope::new(c.head_dim, c.rope_theta);
         progress(1.0);
@@ -153,6 +151,13 @@ impl Transformer {
         &self.config
     }
 
+    /// The weights of the linear maps of each block, in the order in which a pass uses them.
+    pub fn linear_maps(&self) -> impl Iterator<Item = [&Matrix; 4]> {
+        self.blocks
+            .iter()
+            .map(|block| [&block.qkv_proj.weight, &block.o_proj.weight, &block.gate_up_proj.weight, &block.down_proj.weight])
+    }
+
     /// Where the weights are.
     pub fn device(&self) -> &Device {
         &self.device
@@ -160,9 +165,7 @@ impl Transformer {
 
     /// Input vectors of ids, `[batch, seq, hidden]`; `ids` holds the rows one after the other.
     pub fn embed(&self, ids: &[TokenId], batch: usize) -> Tensor<3> {
-        let indices: Vec<i32> = ids.iter().map(|&id| i32::try_from(id).unwrap_or(0)).collect();
-        let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [ids.len()]), &self.device);
-        let rows = self.embed_tokens.clone().select(0, indices);
+        let rows = self.embed_tokens.select(ids, &self.device);
         rows.reshape([batch, ids.len() / batch.max(1), self.config.hidden])
     }
 
@@ -211,28 +214,20 @@ impl Transformer {
 
 /// Reads the query, key and value projections as one.
 fn read_qkv(c: &TransformerConfig, weights: &Weights, layer: usize, device: &Device) -> Result<Linear, ModelError> {
-    let widths = [c.heads * c.head_dim, c.kv_heads * c.head_dim, c.kv_heads * c.head_dim];
-    let mut values = vec![0.0; c.qkv_rows() * c.hidden];
-    let mut biases = vec![0.0; c.qkv_rows()];
-    let (mut rest, mut bias_rest) = (values.as_mut_slice(), biases.as_mut_slice());
-    for (projection, width) in ["q", "k", "v"].into_iter().zip(widths) {
-        let name = format!("model.layers.{layer}.self_attn.{projection}_proj");
-        let (out, more) = rest.split_at_mut(width * c.hidden);
-        let (bias, more_bias) = bias_rest.split_at_mut(width);
-        let (weight_name, bias_name) = (format!("{name}.weight"), format!("{name}.bias"));
-        if projection == "v" {
-            weights.read(&weight_name, &[width, c.hidden], out)?;
-        } else {
-            weights.read_rotated(&weight_name, c, &[width, c.hidden], out)?;
-        }
-        if c.qkv_bias && projection == "v" {
-            weights.read(&bias_name, &[width], bias)?;
-        } else if c.qkv_bias {
-            weights.read_rotated(&bias_name, c, &[width], bias)?;
-        }
-        (rest, bias_rest) = (more, more_bias);
-    }
-    let weight = Tensor::from_data(TensorData::new(values, [c.qkv_rows(), c.hidden]), device);
-    let bias = c.qkv_bias.then(|| Tensor::from_data(TensorData::new(biases, [1, c.qkv_rows()]), device));
+    let interleaved = weights.interleaved(c);
+    let kinds = [("q", c.heads, interleaved), ("k", c.kv_heads, interleaved), ("v", c.kv_heads, None)];
+    let pieces = |part: &str| {
+        kinds.map(|(kind, heads, interleaved)| {
+            let name = format!("model.layers.{layer}.self_attn.{kind}_proj.{part}");
+            Piece { name, rows: heads * c.head_dim, interleaved }
+        })
+    };
+    let weight = weights.matrix(&pieces("weight"), c.hidden, device)?;
+    let bias = if c.qkv_bias {
+        let values = weights.biases(&pieces("bias"))?;
+        Some(Tensor::from_data(TensorData::new(values, [1, c.qkv_rows()]), device))
+    } else {
+        None
+    };
     Ok(Linear { weight, bias })
 }

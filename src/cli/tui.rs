@@ -82,7 +82,7 @@ impl Adapter {
             self.engine.steering().abort();
         }
         self.pending.push_back(Pending { id: request.id, document: Arc::clone(&document), ranges, started: Instant::now() });
-        self.engine.submit(EditRequest { document, spans, instruction, options: EditOptions::default() });
+        self.engine.submit(EditRequest::new(document, spans, instruction, EditOptions::default()));
         Ok(())
     }
 
@@ -119,7 +119,7 @@ impl Adapter {
                 let id = self.pending.pop_front().map(|pending| pending.id);
                 Some(tui::Event::Failed { id: id.filter(|_| !fatal), message: error.to_string() })
             }
-            Event::Started { .. } | Event::Candidate(_) => None,
+            Event::Started { .. } | Event::Candidate(_) | Event::Alternatives { .. } | Event::Refused { .. } => None,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! GGUF file are never expanded as a whole. A kernel expands some rows into the first-level cache, exactly, and uses them there.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use burn::tensor::Device;
 use burn::tensor::Int;
@@ -85,8 +86,38 @@ struct StoredPart {
     rows: usize,
     block: BlockType,
     bytes: Mapped,
-    /// Size of a head whose rotary pairs are interleaved in the file, if they are.
-    interleaved: Option<usize>,
+    order: Option<RowOrder>,
+}
+
+/// For each place in a head, where the file has it.
+pub type HeadOrder = Arc<[usize]>;
+
+/// Rows of a tensor that are not where the kernels expect them.
+#[derive(Clone, Debug)]
+pub struct RowOrder {
+    /// The order within each head.
+    pub head: HeadOrder,
+    /// Rows that are ordered so; the others are in their places.
+    pub rows: usize,
+}
+
+impl RowOrder {
+    /// Where the file has the row.
+    fn source(&self, row: usize) -> usize {
+        let size = self.head.len().max(1);
+        if row < self.rows { row / size * size + self.head.get(row % size).copied().unwrap_or(0) } else { row }
+    }
+
+    /// Puts rows of `width` values in order.
+    pub fn apply(&self, values: &mut [f32], width: usize) {
+        let stored = values.to_vec();
+        for (row, out) in values.chunks_exact_mut(width.max(1)).enumerate() {
+            let source = self.source(row) * width;
+            if let Some(values) = stored.get(source..source + width) {
+                out.copy_from_slice(values);
+            }
+        }
+    }
 }
 
 impl Stored {
@@ -95,10 +126,9 @@ impl Stored {
         Self { parts: Vec::new(), rows: 0, width, unit: 1 }
     }
 
-    /// Adds the rows of a tensor below the others. `interleaved` is the size of a head whose rotary pairs lie side by side in the
-    /// file. The caller has checked with [`BlockType::bytes`] that `bytes` holds `rows` rows.
-    pub fn push(&mut self, block: BlockType, bytes: Mapped, rows: usize, interleaved: Option<usize>) {
-        self.parts.push(StoredPart { first: self.rows, rows, block, bytes, interleaved });
+    /// Adds the rows of a tensor below the others. The caller has checked with [`BlockType::bytes`] that `bytes` holds `rows` rows.
+    pub fn push(&mut self, block: BlockType, bytes: Mapped, rows: usize, order: Option<RowOrder>) {
+        self.parts.push(StoredPart { first: self.rows, rows, block, bytes, order });
         self.rows += rows;
         self.unit = self.unit.max(block.block().0);
     }
@@ -122,28 +152,10 @@ impl Stored {
     pub fn expand(&self, row: usize, columns: Range<usize>, out: &mut [f32]) {
         let Some(part) = self.parts.iter().rev().find(|part| part.first <= row) else { return };
         let (values, bytes) = part.block.block();
-        let row = part.interleaved.map_or(row - part.first, |head| interleaved_row(row - part.first, head));
+        let row = part.order.as_ref().map_or(row - part.first, |order| order.source(row - part.first));
         let start = (row * self.width + columns.start) / values * bytes;
         if let Some(data) = part.bytes.bytes().get(start..start + columns.len() / values * bytes).filter(|_| row < part.rows) {
             dequant::expand_here(part.block, data, out);
-        }
-    }
-}
-
-/// Where llama.cpp keeps the row of a query or key projection of the Llama family: pairs that are rotated together lie side by
-/// side there; here the two halves of a head are rotated against each other.
-fn interleaved_row(row: usize, head: usize) -> usize {
-    let (first, place, half) = (row / head * head, row % head, head / 2);
-    first + 2 * (place % half) + place / half
-}
-
-/// As [`interleaved_row`], for values that were expanded: puts the rows of `width` values into the order of the checkpoint.
-pub fn from_interleaved(values: &mut [f32], width: usize, head: usize) {
-    let interleaved = values.to_vec();
-    for (row, out) in values.chunks_exact_mut(width.max(1)).enumerate() {
-        let source = interleaved_row(row, head) * width;
-        if let Some(values) = interleaved.get(source..source + width) {
-            out.copy_from_slice(values);
         }
     }
 }
@@ -193,13 +205,14 @@ pub(crate) mod tests {
         for (upper, lower) in all.into_iter().zip(all.into_iter().rev()) {
             let mut stored = Stored::new(width);
             let mut expected = Vec::new();
-            for (block, rows, interleaved) in [(upper, 3, None), (lower, 8, Some(4))] {
+            let order = RowOrder { head: [0, 2, 1, 3].into(), rows: 4 };
+            for (block, rows, order) in [(upper, 3, None), (lower, 8, Some(order))] {
                 let bytes = random(block, block.bytes(&[rows, width]).unwrap(), rows as u32);
                 let mut values = vec![f32::NAN; rows * width];
                 dequant::expand(block, bytes.bytes(), &mut values);
-                interleaved.into_iter().for_each(|head| from_interleaved(&mut values, width, head));
+                order.iter().for_each(|order| order.apply(&mut values, width));
                 expected.append(&mut values);
-                stored.push(block, bytes, rows, interleaved);
+                stored.push(block, bytes, rows, order);
             }
             let unit = stored.unit();
             for (row, expected) in expected.chunks_exact(width).enumerate() {
@@ -220,9 +233,9 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn interleaved_rows_come_back_in_the_order_of_the_checkpoint() {
-        let mut rows: Vec<f32> = [0, 2, 1, 3, 4, 6, 5, 7].map(|row: u8| f32::from(row)).to_vec();
-        from_interleaved(&mut rows, 1, 4);
-        assert_eq!(rows, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+    fn rows_come_back_in_their_order() {
+        let mut rows: Vec<f32> = [0, 2, 1, 3, 4, 6, 5, 7, 9, 8].map(|row: u8| f32::from(row)).to_vec();
+        RowOrder { head: [0, 2, 1, 3].into(), rows: 8 }.apply(&mut rows, 1);
+        assert_eq!(rows, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 9.0, 8.0]);
     }
 }

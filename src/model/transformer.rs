@@ -1,13 +1,18 @@
-//! A decoder-only transformer of the Llama and Qwen2 families, with fused projections and room for a canvas adapter.
+//! A decoder-only transformer of the Llama family and its relatives, with fused projections and room for a canvas adapter.
+//!
+//! Relatives differ by data: biases of the projections, norms of the heads, the part of a head that is rotated, and names of
+//! tensors. Where the feed-forward part is a mixture of experts, see `experts.rs`.
 
 use burn::tensor::Device;
 use burn::tensor::Tensor;
 use burn::tensor::TensorData;
 
 use crate::model::adapter::Adapter;
+use crate::model::adapter::AdapterBlock;
 use crate::model::adapter::LowRank;
 use crate::model::config::TransformerConfig;
 use crate::model::error::ModelError;
+use crate::model::experts::Experts;
 use crate::model::kernels::HeadLayout;
 use crate::model::kernels::attend;
 use crate::model::kernels::linear;
@@ -16,6 +21,7 @@ use crate::model::kernels::split_heads;
 use crate::model::kernels::swiglu;
 use crate::model::kv_cache::KvCache;
 use crate::model::matrix::Matrix;
+use crate::model::matrix::RowOrder;
 use crate::model::rope::Rope;
 use crate::model::spec::TokenId;
 use crate::model::weights::Piece;
@@ -23,14 +29,14 @@ use crate::model::weights::Weights;
 
 /// A linear map with the weight as checkpoints have it, `[out, in]`.
 #[derive(Clone, Debug)]
-struct Linear {
-    weight: Matrix,
-    bias: Option<Tensor<2>>,
+pub(super) struct Linear {
+    pub(super) weight: Matrix,
+    pub(super) bias: Option<Tensor<2>>,
 }
 
 impl Linear {
     /// Rows `[rows, in]` to `[rows, out]`, with the update of an adapter.
-    fn forward(&self, rows: Tensor<2>, update: Option<&LowRank>) -> Tensor<2> {
+    pub(super) fn forward(&self, rows: Tensor<2>, update: Option<&LowRank>) -> Tensor<2> {
         let term = update.map(|update| update.term(rows.clone()));
         linear(rows, &self.weight, self.bias.as_ref(), term.as_ref())
     }
@@ -51,14 +57,74 @@ impl RmsNorm {
     }
 }
 
+/// Normalises each query and key head of a fused projection.
+#[derive(Clone, Debug)]
+struct HeadNorms {
+    queries: RmsNorm,
+    keys: RmsNorm,
+}
+
+impl HeadNorms {
+    /// `[rows, (heads + 2 kv_heads) * head_dim]` to the same shape; values are left as they are.
+    fn forward(&self, qkv: Tensor<2>, c: &TransformerConfig) -> Tensor<2> {
+        let rows = qkv.dims()[0];
+        let (q, k) = (c.heads * c.head_dim, c.kv_heads * c.head_dim);
+        let normed = |norm: &RmsNorm, part: Tensor<2>, width: usize| {
+            norm.forward(part.reshape([rows * width / c.head_dim, c.head_dim])).reshape([rows, width])
+        };
+        let queries = normed(&self.queries, qkv.clone().narrow(1, 0, q), q);
+        let keys = normed(&self.keys, qkv.clone().narrow(1, q, k), k);
+        Tensor::cat(vec![queries, keys, qkv.narrow(1, q + k, k)], 1)
+    }
+}
+
+/// What happens to each element by itself.
+#[derive(Clone, Debug)]
+enum FeedForward {
+    Dense(Dense),
+    Experts(Box<Experts>),
+}
+
+/// A gated feed-forward part.
+#[derive(Clone, Debug)]
+pub(super) struct Dense {
+    gate_up_proj: Linear,
+    down_proj: Linear,
+}
+
+impl Dense {
+    /// Reads the part under `prefix` with the given inner width.
+    pub(super) fn read(
+        c: &TransformerConfig,
+        weights: &Weights,
+        prefix: &str,
+        inner: usize,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let piece = |part: &str, rows| Piece { name: format!("{prefix}.{part}_proj.weight"), rows, order: None };
+        let linear =
+            |pieces: &[Piece], width| Ok::<_, ModelError>(Linear { weight: weights.matrix(pieces, width, device)?, bias: None });
+        Ok(Self {
+            gate_up_proj: linear(&[piece("gate", inner), piece("up", inner)], c.hidden)?,
+            down_proj: linear(&[piece("down", c.hidden)], inner)?,
+        })
+    }
+
+    /// Rows `[rows, hidden]` to the same shape.
+    pub(super) fn forward(&self, rows: Tensor<2>, update: Option<&AdapterBlock>) -> Tensor<2> {
+        let gate_up = self.gate_up_proj.forward(rows, update.map(|update| &update.gate_up));
+        self.down_proj.forward(swiglu(gate_up), update.map(|update| &update.down))
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Block {
     input_layernorm: RmsNorm,
     qkv_proj: Linear,
+    head_norms: Option<HeadNorms>,
     o_proj: Linear,
     post_attention_layernorm: RmsNorm,
-    gate_up_proj: Linear,
-    down_proj: Linear,
+    feed_forward: FeedForward,
 }
 
 /// Embedding, blocks, final norm and head.
@@ -113,8 +179,7 @@ impl Transformer {
         let norm = |name: String| -> Result<RmsNorm, ModelError> {
             Ok(RmsNorm { weight: matrix(weights.read_vec(&name, &[c.hidden])?, [1, c.hidden]), eps: c.rms_norm_eps })
         };
-        let whole =
-            |name: String, [rows, width]: [usize; 2]| weights.matrix(&[Piece { name, rows, interleaved: None }], width, device);
+        let whole = |name: String, [rows, width]: [usize; 2]| weights.matrix(&[Piece { name, rows, order: None }], width, device);
         let single = |name: String, shape| Ok::<_, ModelError>(Linear { weight: whole(name, shape)?, bias: None });
         let q = c.heads * c.head_dim;
         let table = [c.vocab, c.hidden];
@@ -125,23 +190,21 @@ impl Transformer {
         for layer in 0..c.layers {
             progress(1.0 - per_block * (c.layers - layer) as f32 / all);
             let name = |part: &str| format!("model.layers.{layer}.{part}");
-            let gate_up = ["gate", "up"].map(|part| {
-                let name = name(&format!("mlp.{part}_proj.weight"));
-                Piece { name, rows: c.intermediate, interleaved: None }
-            });
             blocks.push(Block {
                 input_layernorm: norm(name("input_layernorm.weight"))?,
                 qkv_proj: read_qkv(c, weights, layer, device)?,
+                head_norms: c.qk_norm.then(|| read_head_norms(c, weights, layer, device)).transpose()?,
                 o_proj: single(name("self_attn.o_proj.weight"), [c.hidden, q])?,
                 post_attention_layernorm: norm(name("post_attention_layernorm.weight"))?,
-                gate_up_proj: Linear { weight: weights.matrix(&gate_up, c.hidden, device)?, bias: None },
-                down_proj: single(name("mlp.down_proj.weight"), [c.hidden, c.intermediate])?,
+                feed_forward: match c.experts.filter(|experts| layer >= experts.dense_blocks) {
+                    Some(experts) => FeedForward::Experts(Box::new(Experts::read(c, &experts, weights, &name("mlp"), device)?)),
+                    None => FeedForward::Dense(Dense::read(c, weights, &name("mlp"), c.intermediate, device)?),
+                },
             });
         }
-        let lm_head =
-            (!c.tied && weights.contains("lm_head.weight")).then(|| whole("lm_head.weight".to_owned(), table)).transpose()?;
+        let lm_head = (!c.tied).then(|| whole("lm_head.weight".to_owned(), table)).transpose()?;
         let norm = norm("model.norm.weight".to_owned())?;
-        let rope = Rope::new(c.head_dim, c.rope_theta);
+        let rope = Rope::partial(c.head_dim, c.rotary_dim, c.rope_theta);
         progress(1.0);
         Ok(Self { device: device.clone(), embed_tokens, blocks, norm, lm_head, rope, config })
     }
@@ -151,11 +214,15 @@ impl Transformer {
         &self.config
     }
 
-    /// The weights of the linear maps of each block, in the order in which a pass uses them.
-    pub fn linear_maps(&self) -> impl Iterator<Item = [&Matrix; 4]> {
-        self.blocks
-            .iter()
-            .map(|block| [&block.qkv_proj.weight, &block.o_proj.weight, &block.gate_up_proj.weight, &block.down_proj.weight])
+    /// The weights of the linear maps of each block, in the order in which a pass uses them; experts are not among them.
+    pub fn linear_maps(&self) -> impl Iterator<Item = Vec<&Matrix>> {
+        self.blocks.iter().map(|block| {
+            let mut maps = vec![&block.qkv_proj.weight, &block.o_proj.weight];
+            if let FeedForward::Dense(dense) = &block.feed_forward {
+                maps.extend([&dense.gate_up_proj.weight, &dense.down_proj.weight]);
+            }
+            maps
+        })
     }
 
     /// Where the weights are.
@@ -189,14 +256,21 @@ impl Transformer {
         for (layer, block) in self.blocks.iter().enumerate() {
             let update = pass.adapter.and_then(|adapter| adapter.blocks.get(layer));
             let qkv = block.qkv_proj.forward(block.input_layernorm.forward(rows.clone()), update.map(|update| &update.qkv));
+            let qkv = match &block.head_norms {
+                Some(norms) => norms.forward(qkv, c),
+                None => qkv,
+            };
             let (queries, keys, values) = split_heads(qkv, &rotation, layout);
             let past = pass.past.and_then(|(cache, len)| cache.block(layer, len));
             let attended = attend(queries, keys.clone(), values.clone(), past, pass.bias.clone());
             keys_values.push((keys, values));
             rows = rows + block.o_proj.forward(attended, update.map(|update| &update.out));
             let normed = block.post_attention_layernorm.forward(rows.clone());
-            let gate_up = block.gate_up_proj.forward(normed, update.map(|update| &update.gate_up));
-            rows = rows + block.down_proj.forward(swiglu(gate_up), update.map(|update| &update.down));
+            rows = rows
+                + match &block.feed_forward {
+                    FeedForward::Dense(dense) => dense.forward(normed, update),
+                    FeedForward::Experts(experts) => experts.forward(normed),
+                };
             if trace {
                 traced.push(rows.clone().reshape([batch, seq, hidden]));
             }
@@ -212,22 +286,35 @@ impl Transformer {
     }
 }
 
-/// Reads the query, key and value projections as one.
+/// Reads the query, key and value projections as one; a checkpoint has them apart or fused in this order.
 fn read_qkv(c: &TransformerConfig, weights: &Weights, layer: usize, device: &Device) -> Result<Linear, ModelError> {
-    let interleaved = weights.interleaved(c);
-    let kinds = [("q", c.heads, interleaved), ("k", c.kv_heads, interleaved), ("v", c.kv_heads, None)];
+    let (q, kv) = (c.heads * c.head_dim, c.kv_heads * c.head_dim);
+    let order = |rows| weights.head_order(c).map(|head| RowOrder { head, rows });
+    let name = |projection: &str, part: &str| format!("model.layers.{layer}.self_attn.{projection}_proj.{part}");
     let pieces = |part: &str| {
-        kinds.map(|(kind, heads, interleaved)| {
-            let name = format!("model.layers.{layer}.self_attn.{kind}_proj.{part}");
-            Piece { name, rows: heads * c.head_dim, interleaved }
-        })
+        if weights.contains(&name("qkv", "weight")) {
+            vec![Piece { name: name("qkv", part), rows: c.qkv_rows(), order: order(q + kv) }]
+        } else {
+            let kinds = [("q", q, order(q)), ("k", kv, order(kv)), ("v", kv, None)];
+            kinds.into_iter().map(|(kind, rows, order)| Piece { name: name(kind, part), rows, order }).collect()
+        }
     };
     let weight = weights.matrix(&pieces("weight"), c.hidden, device)?;
     let bias = if c.qkv_bias {
-        let values = weights.biases(&pieces("bias"))?;
+        let values = weights.vector(&pieces("bias"))?;
         Some(Tensor::from_data(TensorData::new(values, [1, c.qkv_rows()]), device))
     } else {
         None
     };
     Ok(Linear { weight, bias })
+}
+
+fn read_head_norms(c: &TransformerConfig, weights: &Weights, layer: usize, device: &Device) -> Result<HeadNorms, ModelError> {
+    let read = |part: &str| -> Result<RmsNorm, ModelError> {
+        let name = format!("model.layers.{layer}.self_attn.{part}_norm.weight");
+        let order = weights.head_order(c).map(|head| RowOrder { head, rows: c.head_dim });
+        let values = weights.vector(&[Piece { name, rows: c.head_dim, order }])?;
+        Ok(RmsNorm { weight: Tensor::from_data(TensorData::new(values, [1, c.head_dim]), device), eps: c.rms_norm_eps })
+    };
+    Ok(HeadNorms { queries: read("q")?, keys: read("k")? })
 }

@@ -17,9 +17,12 @@ use crate::model::gguf::Gguf;
 use crate::model::gguf::dequant;
 use crate::model::kernels;
 use crate::model::mapped::Mapped;
+use crate::model::matrix::HeadOrder;
 use crate::model::matrix::Matrix;
+use crate::model::matrix::RowOrder;
 use crate::model::matrix::Stored;
-use crate::model::matrix::from_interleaved;
+use crate::model::naming::Naming;
+use crate::model::rope::Rope;
 use crate::model::spec::Family;
 
 /// A tensor that gives some rows of a matrix.
@@ -29,8 +32,8 @@ pub struct Piece {
     pub name: String,
     /// Its rows.
     pub rows: usize,
-    /// Size of a head whose rotary pairs are interleaved in the file ([`Weights::interleaved`]).
-    pub interleaved: Option<usize>,
+    /// Rows that are not where the kernels expect them ([`Weights::head_order`]).
+    pub order: Option<RowOrder>,
 }
 
 /// A set of named tensors.
@@ -44,6 +47,8 @@ pub enum Weights {
         files: Vec<(PathBuf, Mapped)>,
         /// Tensor name to file.
         index: HashMap<String, usize>,
+        /// How the checkpoint calls its tensors.
+        naming: Naming,
     },
 }
 
@@ -63,7 +68,8 @@ impl Weights {
             }
             files.push((path.clone(), map));
         }
-        Ok(Self::Safetensors { files, index })
+        let naming = Naming::detect(|name| index.contains_key(name));
+        Ok(Self::Safetensors { files, index, naming })
     }
 
     /// The first file.
@@ -78,7 +84,7 @@ impl Weights {
     pub fn contains(&self, name: &str) -> bool {
         match self {
             Self::Gguf(gguf) => gguf_name(name).is_some_and(|name| gguf.tensor(&name).is_some()),
-            Self::Safetensors { index, .. } => index.contains_key(name),
+            Self::Safetensors { index, naming, .. } => index.contains_key(&*naming.of(name)),
         }
     }
 
@@ -99,7 +105,8 @@ impl Weights {
                 check(gguf.path(), &info.shape)?;
                 Ok((info.block, data))
             }
-            Self::Safetensors { files, index } => {
+            Self::Safetensors { files, index, naming } => {
+                let name = &*naming.of(name);
                 let file = index.get(name).and_then(|&file| files.get(file));
                 let (path, map) = file.ok_or_else(|| missing(self.path()))?;
                 let tensors = parse(path, map)?;
@@ -154,7 +161,7 @@ impl Weights {
             let mut stored = Stored::new(width);
             for piece in pieces {
                 let (block, bytes) = self.find(&piece.name, &[piece.rows, width])?;
-                stored.push(block, bytes, piece.rows, piece.interleaved);
+                stored.push(block, bytes, piece.rows, piece.order.clone());
             }
             return Ok(Matrix::Stored(stored));
         }
@@ -164,29 +171,39 @@ impl Weights {
         for piece in pieces {
             let (out, more) = rest.split_at_mut(piece.rows * width);
             self.read(&piece.name, &[piece.rows, width], out)?;
-            piece.interleaved.into_iter().for_each(|head| from_interleaved(out, width, head));
+            piece.order.iter().for_each(|order| order.apply(out, width));
             rest = more;
         }
         Ok(Matrix::Dense(Tensor::from_data(TensorData::new(values, [rows, width]), device)))
     }
 
-    /// The biases that belong to the rows of some tensors, one after the other.
+    /// Vectors of some tensors, one after the other: what belongs to the rows of a matrix.
     ///
     /// # Errors
     /// As [`Weights::read`].
-    pub fn biases(&self, pieces: &[Piece]) -> Result<Vec<f32>, ModelError> {
+    pub fn vector(&self, pieces: &[Piece]) -> Result<Vec<f32>, ModelError> {
         let mut values = Vec::new();
         for piece in pieces {
             let mut bias = self.read_vec(&piece.name, &[piece.rows])?;
-            piece.interleaved.into_iter().for_each(|head| from_interleaved(&mut bias, 1, head));
+            piece.order.iter().for_each(|order| order.apply(&mut bias, 1));
             values.append(&mut bias);
         }
         Ok(values)
     }
 
-    /// The size of a head of query and key projections whose rows the file has in another order than the checkpoint.
-    pub fn interleaved(&self, config: &TransformerConfig) -> Option<usize> {
-        (matches!(self, Self::Gguf(_)) && config.family == Family::Llama).then_some(config.head_dim)
+    /// Where the rows of query and key heads lie in the file, unless they lie in the order of the kernels.
+    ///
+    /// The kernels rotate the two halves of a head against each other. llama.cpp stores the heads of the Llama family with the
+    /// values of a pair side by side, and some families rotate a part of each head only.
+    pub fn head_order(&self, config: &TransformerConfig) -> Option<HeadOrder> {
+        let half = config.head_dim / 2;
+        match self {
+            Self::Gguf(_) if config.family == Family::Llama => {
+                Some((0..config.head_dim).map(|place| 2 * (place % half) + place / half).collect())
+            }
+            _ if config.rotary_dim < config.head_dim => Some(Rope::order(config.head_dim, config.rotary_dim).into()),
+            _ => None,
+        }
     }
 
     /// Releases what the system keeps resident of the files, once everything was read.

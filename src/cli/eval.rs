@@ -48,6 +48,12 @@ pub struct EvalArgs {
     /// Both answers use one pass over the context; its time counts for both.
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
+    /// Keep the first N lines of the baseline's infills, and stop there
+    ///
+    /// The base alone has no end of its own in the middle of a file: where the length of the hole is known, this is what
+    /// autoregressive infilling does.
+    #[arg(long, value_name = "N", requires = "baseline")]
+    pub baseline_lines: Option<usize>,
     /// Answer the first N cases only
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
@@ -82,8 +88,9 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     let files = locate(args.model.model.as_deref())?;
     let device = device::open(args.model.device)?;
     let mut model = load(&files, &device, &mut |_| {})?;
-    let mut answers = Answers::create(&args.out, args.sampling.method.into())?;
-    let mut baseline = args.baseline.as_deref().map(|path| Answers::create(path, Method::Causal)).transpose()?;
+    let mut answers = Answers::create(&args.out, args.sampling.method.into(), None)?;
+    let baseline = args.baseline.as_deref().map(|path| Answers::create(path, Method::Causal, args.baseline_lines));
+    let mut baseline = baseline.transpose()?;
     for case in &cases {
         let text = [&*case.prefix, &*case.span, &*case.suffix].concat();
         let document = Arc::new(Document::from_bytes(case.path.clone(), text.into_bytes())?);
@@ -103,15 +110,17 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
 struct Answers {
     out: BufWriter<File>,
     method: Method,
+    /// Lines of an infill that are kept.
+    lines: Option<usize>,
     forwards: usize,
     tokens: usize,
     spent: Duration,
 }
 
 impl Answers {
-    fn create(path: &Path, method: Method) -> Result<Self, Failure> {
+    fn create(path: &Path, method: Method, lines: Option<usize>) -> Result<Self, Failure> {
         let file = File::create(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
-        Ok(Self { out: BufWriter::new(file), method, forwards: 0, tokens: 0, spent: Duration::ZERO })
+        Ok(Self { out: BufWriter::new(file), method, lines, forwards: 0, tokens: 0, spent: Duration::ZERO })
     }
 
     /// Answers a case and writes the line. `shared` is the time that an earlier answer to the same case spent on the context.
@@ -124,11 +133,14 @@ impl Answers {
         shared: Duration,
     ) -> Result<Duration, Failure> {
         request.options.method = self.method;
+        request.options.causal_lines = self.lines;
+        let lines = self.lines.filter(|_| request.instruction.is_none()).unwrap_or(usize::MAX);
         let (start, before) = (Instant::now(), model.denoiser.context_time());
         let candidates = edit(model, &request, &Steering::default(), &mut |_| {})?;
         let (spent, context) = (start.elapsed() + shared, model.denoiser.context_time() - before + shared);
         let best = candidates.first();
-        let output = best.map_or("", |best| best.texts.first().map_or("", String::as_str));
+        let output = best.and_then(|best| best.texts.first()).map_or("", String::as_str);
+        let output: String = output.split_inclusive('\n').take(lines).collect();
         let (nfe, count) = best.map_or((0, 0), |best| (best.nfe, best.tokens + 1));
         let line = serde_json::json!({
             "id": id,

@@ -72,6 +72,8 @@ pub struct EditOptions {
     pub slots: usize,
     /// Rounds of remasking what does not parse.
     pub guard_rounds: usize,
+    /// Lines after which an infill by [`Method::Causal`] stops: the base alone has no end of its own in the middle of a file.
+    pub causal_lines: Option<usize>,
     /// Whether the request is held before its first step, until a command lets it go.
     pub paused: bool,
 }
@@ -88,6 +90,7 @@ impl Default for EditOptions {
             time_limit: None,
             slots: 128,
             guard_rounds: 2,
+            causal_lines: None,
             paused: false,
         }
     }

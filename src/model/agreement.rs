@@ -33,7 +33,7 @@ pub fn compare(model: &mut CanvasDenoiser, reference: &mut CanvasDenoiser) -> Re
         let slots = (0..slots).map(|place| if place % 5 == 3 { Slot::original(0, id(place)) } else { Slot::masked(0) });
         let canvas = Canvas::new((0..context).map(id).collect(), slots.collect(), Vec::new());
         let masked = canvas.masked();
-        let ask = [Ask { canvas: &canvas, slots: &masked, top_k: 1 }];
+        let ask = [Ask::new(&canvas, &masked, 1)];
         let (found, expected) = (model.canvas_logits(&ask)?, reference.canvas_logits(&ask)?);
         for (found, expected) in found.chunks_exact(vocab).zip(expected.chunks_exact(vocab)) {
             let largest = expected.iter().fold(f32::MIN_POSITIVE, |largest, value| largest.max(value.abs()));

@@ -11,6 +11,12 @@ mod cli_journal;
 mod cli_reference;
 mod common;
 mod edit_reference;
+#[cfg(unix)]
+mod hook_git;
+#[cfg(unix)]
+mod hook_model;
+#[cfg(unix)]
+mod hook_precommit;
 mod model_goldens;
 mod model_vectors;
 #[cfg(unix)]

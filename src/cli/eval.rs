@@ -17,14 +17,18 @@ use crate::cli::common::SamplingArgs;
 use crate::cli::common::request;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
+use crate::cli::recipes::Kits;
+use crate::cli::recipes::RecipeArgs;
 use crate::document::Document;
 use crate::document::Span;
 use crate::document::Spans;
 use crate::edit::run::Steering;
 use crate::edit::run::run as edit;
+use crate::hook::fix::rewrite_span;
 use crate::model::device;
 use crate::model::load::load;
 use crate::model::locate::locate;
+use crate::syntax::language::Language;
 
 /// Answer a file of edit cases, one model load for all
 ///
@@ -44,6 +48,9 @@ pub struct EvalArgs {
     /// Cases answered at once; one process has one model, so only 1 is possible
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=1))]
     pub jobs: u8,
+    /// Answer by determined recipes, without a model; cases in which none applies get no result
+    #[arg(long)]
+    pub recipes: bool,
     /// How candidates are made
     #[command(flatten)]
     pub sampling: SamplingArgs,
@@ -69,6 +76,9 @@ struct Case {
 /// See [`Exit`].
 pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     let cases = read_cases(args)?;
+    if args.recipes {
+        return by_recipes(args, &cases);
+    }
     let files = locate(args.model.model.as_deref())?;
     let device = device::open(args.model.device)?;
     let mut model = load(&files, &device, &mut |_| {})?;
@@ -106,6 +116,31 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
         "{} cases, {seconds:.0} s, {forwards} passes, {tokens} tokens, {per_pass:.2} tokens per pass",
         cases.len()
     ));
+    Ok(Exit::Ok)
+}
+
+/// Answers with what the recipes determine inside the span of each case.
+fn by_recipes(args: &EvalArgs, cases: &[Case]) -> Result<Exit, Failure> {
+    let every = RecipeArgs { all_recipes: true, ..RecipeArgs::default() };
+    let mut kits = Kits::new(&every, true)?;
+    let mut out =
+        BufWriter::new(File::create(&args.out).map_err(|error| Failure::usage(format!("{}: {error}", args.out.display())))?);
+    let mut answered = 0;
+    for case in cases {
+        let start = Instant::now();
+        let text = [&*case.prefix, &*case.span, &*case.suffix].concat();
+        let document = Document::from_bytes(case.path.clone(), text.into_bytes())?;
+        let Some(language) = Language::from_path(&case.path) else { continue };
+        let Some(kit) = kits.of(language)? else { continue };
+        let span = case.prefix.len()..case.prefix.len() + case.span.len();
+        if let Some((output, recipes)) = rewrite_span(kit, &document, &span) {
+            answered += 1;
+            let ms = start.elapsed().as_millis();
+            writeln!(out, "{}", serde_json::json!({ "id": case.id, "output": output, "ms": ms, "recipes": recipes }))?;
+        }
+    }
+    out.flush()?;
+    crate::cli::say(&format!("{} cases, {answered} answered by recipes", cases.len()));
     Ok(Exit::Ok)
 }
 

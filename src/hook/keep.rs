@@ -6,7 +6,6 @@ use std::ops::Range;
 use tree_sitter::Node;
 
 use super::condition::Source;
-use super::prove::Replaced;
 use super::prove::reads_on;
 use super::prove::replace;
 use super::recipe::Keep;
@@ -94,7 +93,9 @@ impl<'s> Leaves<'s> {
             }
             _ => {}
         }
-        let is_literal = matches!(kind, "string" | "integer" | "float") || kind.ends_with("_literal");
+        // What stands in the fields of a format string is code.
+        let has_fields = node.named_children(&mut node.walk()).any(|child| child.kind() == "interpolation");
+        let is_literal = (matches!(kind, "string" | "integer" | "float") || kind.ends_with("_literal")) && !has_fields;
         if is_literal {
             count(&mut self.literals, own);
         }

@@ -5,23 +5,24 @@
 //! rewriting is fully determined by the match it comes from a template; for the rest a request to the model is handed out, and its
 //! answer is proven the same way. Nothing here prints.
 
-//cache
+pub mod cache;
 pub mod condition;
 pub mod finding;
-//fix
-//install
+pub mod fix;
+pub mod install;
 pub mod keep;
 pub mod known;
 pub mod library;
-//model
+pub mod model;
+pub mod package;
 pub mod place;
 pub mod prove;
 pub mod recipe;
-//report
+pub mod report;
 pub mod rewrite;
-//sarif
+pub mod sarif;
 pub mod scan;
-//staged
+pub mod staged;
 pub mod template;
 
 #[cfg(test)]

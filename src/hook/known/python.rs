@@ -24,8 +24,7 @@ pub fn is_builtin(source: Source<'_>, name: &str) -> bool {
         let Some(parent) = path.iter().rev().nth(1).copied() else { return false };
         let is_field = |field: &str| parent.child_by_field_name(field) == Some(node);
         match parent.kind() {
-            "attribute" => true,
-            "keyword_argument" => true,
+            "attribute" | "keyword_argument" | "as_pattern" => true,
             "call"
             | "argument_list"
             | "return_statement"

@@ -17,6 +17,8 @@ mod hook_git;
 mod hook_model;
 #[cfg(unix)]
 mod hook_precommit;
+#[cfg(unix)]
+mod hook_report;
 mod model_goldens;
 mod model_vectors;
 #[cfg(unix)]

@@ -123,7 +123,10 @@ fn format_call(source: Source<'_>, string: Node<'_>, arguments: Node<'_>) -> Opt
     }
     let text = source.text(string);
     let quote = if text.starts_with("\"\"\"") || text.starts_with("'''") { &text[..3] } else { text.get(..1)? };
-    if !quote.starts_with(['"', '\'']) || text.contains("\\N") {
+    // An escape may stand for a brace, which `format` sees and an f-string does not.
+    let escapes_braces =
+        text.split('\\').skip(1).any(|rest| rest.starts_with(|c: char| "xuUN".contains(c) || c.is_ascii_digit()));
+    if !quote.starts_with(['"', '\'']) || escapes_braces {
         return None;
     }
     let content = text.get(quote.len()..text.len().checked_sub(quote.len())?)?;

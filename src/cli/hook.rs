@@ -173,7 +173,12 @@ pub fn run(args: &HookArgs, color: ColorChoice) -> Result<Exit, Failure> {
         let fix = fix(&file.document, &file.findings);
         (file.hunks, file.taken) = (fix.hunks, fix.taken);
     }
-    let is_complete = if args.fix { apply(&tree, &files, &mut report)? } else { true };
+    let mut is_complete = true;
+    if args.fix {
+        let written = apply(&tree, &files, &report.files)?;
+        is_complete = written.is_complete;
+        written.notices.iter().for_each(|text| report.notice(None, text.as_str()));
+    }
     show(&report, args.format, color, (!args.fix).then_some("apply them with `dcode hook --fix`, skip them with DCODE_SKIP=1"))?;
     Ok(match (args.strict, strict) {
         (true, exit) if exit != Exit::Ok => exit,
@@ -208,12 +213,21 @@ fn revision() -> Option<String> {
     std::env::var("PRE_COMMIT_FROM_REF").ok().filter(|revision| !revision.is_empty())
 }
 
-/// Writes the fixes; whether all of them are written.
-fn apply(tree: &WorkTree, files: &[StagedFile], report: &mut Report) -> Result<bool, Failure> {
+/// What `--fix` did.
+#[derive(Default)]
+struct Written {
+    notices: Vec<String>,
+    /// Whether everything was written that may be.
+    is_complete: bool,
+}
+
+/// Writes the fixes, and a patch of those that may not be written.
+fn apply(tree: &WorkTree, files: &[StagedFile], reports: &[FileReport]) -> Result<Written, Failure> {
+    let mut written = Written::default();
     let (mut changes, mut partial) = (Vec::new(), Vec::new());
     let stages = !in_framework();
     let alone = stages && is_temporary_index(tree)?;
-    for (file, found) in files.iter().zip(&report.files) {
+    for (file, found) in files.iter().zip(reports) {
         if found.hunks.is_empty() {
             continue;
         }
@@ -237,22 +251,21 @@ fn apply(tree: &WorkTree, files: &[StagedFile], report: &mut Report) -> Result<b
     if let Some(applied) = applied {
         let staged = if stages { " and staged" } else { "" };
         let word = if count == 1 { "file" } else { "files" };
-        report.notice(None, format!("{count} {word} written{staged}; `dcode undo {}` takes it back", applied.id));
+        written.notices.push(format!("{count} {word} written{staged}; `dcode undo {}` takes it back", applied.id));
     }
     if patch.is_empty() {
-        return Ok(true);
+        written.is_complete = true;
+        return Ok(written);
     }
     let path = tree.repository().path().join("dcode-hook.patch");
     std::fs::write(&path, &patch).map_err(|error| Failure::new(Exit::Refused, format!("{}: {error}", path.display())))?;
-    let (names, shown) = (partial.iter().map(|(file, _)| file.path.display().to_string()).collect::<Vec<_>>(), path.display());
-    report.notice(
-        None,
-        format!(
-            "not written, because not all of it is staged: {}; `git apply --cached {shown}` puts the fixes into the index, `git apply {shown}` into the files",
-            names.join(", ")
-        ),
-    );
-    Ok(false)
+    let names: Vec<String> = partial.iter().map(|(file, _)| file.path.display().to_string()).collect();
+    let (names, shown) = (names.join(", "), path.display());
+    written.notices.push(format!(
+        "not written, because not all of it is staged: {names}; `git apply --cached {shown}` puts the fixes into the index, \
+         `git apply {shown}` into the files"
+    ));
+    Ok(written)
 }
 
 /// The patch for files that may not be written, against what is staged.

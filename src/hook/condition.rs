@@ -176,7 +176,7 @@ impl Condition {
             Operator::OnlyIn => only_in(source, node, others),
             Operator::Lines => number().is_some_and(|most| node.end_position().row - node.start_position().row < most),
             Operator::Alone => node.parent().is_some_and(|parent| parent.named_child_count() == 1),
-            Operator::Count => number().is_some_and(|count| node.named_child_count() as usize == count),
+            Operator::Count => number().is_some_and(|count| node.named_child_count() == count),
             Operator::Builtin => match self.words.as_slice() {
                 [] => known::python::is_builtin(source, source.text(node)),
                 words => words.iter().all(|word| known::python::is_builtin(source, word)),

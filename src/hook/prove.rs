@@ -66,10 +66,7 @@ pub fn prove(source: Source<'_>, at: &Range<usize>, rendered: &Rendered<'_>) -> 
     if rendered.text.is_empty() {
         return Proof::Holds;
     }
-    match surroundings(source, at, &after) {
-        true => Proof::Holds,
-        false => Proof::WrapWhole,
-    }
+    if surroundings(source, at, &after) { Proof::Holds } else { Proof::WrapWhole }
 }
 
 /// Whether the captured nodes are the same nodes in the new tree.

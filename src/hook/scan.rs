@@ -156,7 +156,7 @@ impl Kit {
                 if !holds || is_waived(text, &at) || !seen.insert((pattern.recipe, at.clone())) {
                     continue;
                 }
-                self.take(source, recipe, &captures, at, allowed, &mut scan);
+                take(source, recipe, &captures, at, allowed, &mut scan);
             }
         }
         scan.findings.sort_by_key(|finding| (finding.at.start, finding.at.end));
@@ -165,38 +165,31 @@ impl Kit {
         Ok(scan)
     }
 
-    fn take(
-        &self,
-        source: Source<'_>,
-        recipe: &Arc<Recipe>,
-        captures: &Captures<'_>,
-        at: Range<usize>,
-        allowed: &Allowed,
-        scan: &mut Scan,
-    ) {
-        let rewritten = match &recipe.action {
-            Action::Model => {
-                let at = whole_lines(source.document.text(), &at);
-                if allowed.touches(source.document, &at) {
-                    scan.open.push(Open { recipe: Arc::clone(recipe), at });
-                }
-                return;
-            }
-            Action::Template(_) | Action::Rewrite(_) => rewrite(source, recipe, captures, &at),
-        };
-        let Some((at, new)) = rewritten else { return };
-        let finding = finding(source.document, recipe, at, new, Maker::Template, 1.0, allowed);
-        if allowed.touches(source.document, &finding.at) {
-            scan.findings.push(finding);
-        }
-    }
-
     /// Recipes whose lints the file allows somewhere: whoever wrote that does not want to hear of it.
     fn silenced(&self, text: &str) -> HashSet<usize> {
         let groups = ["allow(clippy::all", "allow(clippy::style", "allow(clippy::complexity", "ruff: noqa", "flake8: noqa"];
         let all = groups.iter().any(|group| text.contains(group));
         let allows = |recipe: &Recipe| recipe.lints.iter().any(|lint| lint.contains("::") && text.contains(lint.as_str()));
         (0..self.recipes.len()).filter(|&index| all || allows(&self.recipes[index])).collect()
+    }
+}
+
+/// Puts what a match comes to into the scan.
+fn take(source: Source<'_>, recipe: &Arc<Recipe>, captures: &Captures<'_>, at: Range<usize>, allowed: &Allowed, scan: &mut Scan) {
+    let rewritten = match &recipe.action {
+        Action::Model => {
+            let at = whole_lines(source.document.text(), &at);
+            if allowed.touches(source.document, &at) {
+                scan.open.push(Open { recipe: Arc::clone(recipe), at });
+            }
+            return;
+        }
+        Action::Template(_) | Action::Rewrite(_) => rewrite(source, recipe, captures, &at),
+    };
+    let Some((at, new)) = rewritten else { return };
+    let finding = finding(source.document, recipe, at, new, Maker::Template, 1.0, allowed);
+    if allowed.touches(source.document, &finding.at) {
+        scan.findings.push(finding);
     }
 }
 

@@ -4,7 +4,7 @@
     scripts/false_fixes.py rust   --dcode PATH --work DIR [--all-recipes] CRATE…
     scripts/false_fixes.py python --dcode PATH --work DIR [--all-recipes] --python PYTHON [TEST…]
 
-rust: the named crates of this repository's Cargo.lock and everything they depend on are copied out of cargo's registry, fixed, and
+rust: the named dependencies of this repository and everything they depend on are copied out of cargo's registry, fixed, and
 compiled together with `cargo check`. A crate that does not compile is counted, put back, and the rest goes on. Only fixes in files
 that the compiler read, before the first `#[cfg(test)]` of the file, count as spans.
 
@@ -23,6 +23,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -55,7 +56,12 @@ def rust(args):
     (work / "src/lib.rs").write_text("")
     shutil.copy(ROOT / "Cargo.lock", work)
     manifest = '[package]\nname = "dcode"\nversion = "0.1.0"\nedition = "2021"\n\n[dependencies]\n'
-    manifest += "".join(f'{crate} = "*"\n' for crate in args.names)
+    own = tomllib.loads((ROOT / "Cargo.toml").read_text())
+    own = own["dependencies"] | own["dev-dependencies"]
+    for crate in args.names:
+        needs = own[crate] if isinstance(own[crate], dict) else {"version": own[crate]}
+        values = ", ".join(f"{key} = {json.dumps(value)}" for key, value in needs.items())
+        manifest += f"{crate} = {{ {values} }}\n"
     (work / "Cargo.toml").write_text(manifest)
     environment = dict(os.environ, CARGO_TARGET_DIR=str(work / "target"), RUSTFLAGS="--cap-lints warn")
     cargo = lambda *words: subprocess.run(["cargo", *words, "--offline"], cwd=work, env=environment, capture_output=True, text=True)
@@ -155,5 +161,5 @@ parser.add_argument("--dcode", required=True, help="the program")
 parser.add_argument("--work", required=True, type=lambda path: pathlib.Path(path).resolve(), help="a folder that may be emptied")
 parser.add_argument("--all-recipes", action="store_true", help="with the recipes that are off by default")
 parser.add_argument("--python", default=sys.executable, help="whose standard library is fixed")
-arguments = parser.parse_args()
+arguments = parser.parse_intermixed_args()
 (rust if arguments.language == "rust" else python)(arguments)

@@ -174,17 +174,18 @@ fn under_the_framework_nothing_is_staged() {
 #[test]
 fn a_partly_staged_file_gets_a_patch_and_is_not_touched() {
     let repo = Repo::new();
-    repo.commit("a.rs", "fn a() {}\n");
-    repo.stage("a.rs", &format!("fn a() {{}}\n{LONG}"));
-    let unstaged = format!("fn a() {{\n    // not staged\n}}\n{LONG}");
+    let head = "fn a() {}\n\n\n\n";
+    repo.commit("a.rs", head);
+    repo.stage("a.rs", &format!("{head}{LONG}"));
+    let unstaged = format!("// not staged\n{head}{LONG}");
     repo.write("a.rs", &unstaged);
     let (code, _, err) = repo.hook(&["--fix"]);
     assert_eq!(code, 0);
     assert!(err.contains("not all of it is staged") && err.contains("git apply --cached"), "{err}");
-    assert_eq!((repo.read("a.rs"), repo.staged("a.rs")), (unstaged.clone(), format!("fn a() {{}}\n{LONG}")));
+    assert_eq!((repo.read("a.rs"), repo.staged("a.rs")), (unstaged.clone(), format!("{head}{LONG}")));
     assert_eq!(repo.hook(&["--fix", "--strict"]).0, 1);
     repo.git(&["apply", "--cached", ".git/dcode-hook.patch"]);
-    assert_eq!(repo.staged("a.rs"), format!("fn a() {{}}\n{SHORT}"));
+    assert_eq!(repo.staged("a.rs"), format!("{head}{SHORT}"));
     repo.git(&["apply", ".git/dcode-hook.patch"]);
     assert_eq!(repo.read("a.rs"), unstaged.replace(LONG, SHORT));
 }
@@ -226,7 +227,7 @@ fn renames_links_submodules_deletions_and_binaries() {
     inner.commit("a.rs", LONG);
     repo.git(&["submodule", "add", "-q", inner.root.to_str().unwrap(), "sub"]);
     // The lines that moved with the file are not new.
-    assert_eq!(repo.findings(), [finding("new.rs", 24, "len-zero")]);
+    assert_eq!(repo.findings(), [finding("new.rs", 25, "len-zero")]);
     let (code, _, err) = repo.hook(&["--fix", "--strict"]);
     assert_eq!(code, 0, "{err}");
     assert_eq!(repo.staged("new.rs"), format!("{RETURN}{body}{SHORT}"));

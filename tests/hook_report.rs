@@ -163,7 +163,7 @@ fn recipes_of_the_user_are_data() {
     assert_eq!(repo.read("a.rs"), "fn f() {\n    bar()\n}\n");
     for (bad, why) in [
         (recipe.replace("template", "command = ['rm']\ntemplate"), "unknown field `command`"),
-        (recipe.replace("@span)", "@other)"), "no capture `@span`"),
+        (recipe.replace("@span", "@other"), "no capture `@span`"),
         (recipe.replace("'bar'", "'$bar'"), "`$bar`, which the query does not capture"),
         (recipe.replace("#eq?", "#run?"), "unknown condition `#run?`"),
         (recipe.replace("(call_expression", "(no_such_node"), "query, line 1"),

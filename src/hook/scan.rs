@@ -178,7 +178,8 @@ impl Kit {
 fn take(source: Source<'_>, recipe: &Arc<Recipe>, captures: &Captures<'_>, at: Range<usize>, allowed: &Allowed, scan: &mut Scan) {
     let rewritten = match &recipe.action {
         Action::Model => {
-            let at = whole_lines(source.document.text(), &at);
+            let lines = whole_lines(source.document.text(), &at);
+            let at = lines.start.max(source.document.bom_len())..lines.end;
             if allowed.touches(source.document, &at) {
                 scan.open.push(Open { recipe: Arc::clone(recipe), at });
             }

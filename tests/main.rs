@@ -12,6 +12,14 @@ mod cli_reference;
 mod common;
 mod edit_reference;
 mod edit_steer;
+#[cfg(unix)]
+mod hook_git;
+#[cfg(unix)]
+mod hook_model;
+#[cfg(unix)]
+mod hook_precommit;
+#[cfg(unix)]
+mod hook_report;
 mod model_goldens;
 mod model_vectors;
 #[cfg(unix)]

@@ -19,6 +19,8 @@ use crate::cli::common::SamplingArgs;
 use crate::cli::common::request;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
+use crate::cli::recipes::Kits;
+use crate::cli::recipes::RecipeArgs;
 use crate::document::Document;
 use crate::document::Span;
 use crate::document::Spans;
@@ -26,10 +28,12 @@ use crate::edit::request::EditRequest;
 use crate::edit::request::Method;
 use crate::edit::run::run as edit;
 use crate::edit::steer::Steering;
+use crate::hook::fix::rewrite_span;
 use crate::model::device;
 use crate::model::load::LoadedModel;
 use crate::model::load::load;
 use crate::model::locate::locate;
+use crate::syntax::language::Language;
 
 /// Answer a file of edit cases, one model load for all
 ///
@@ -60,6 +64,9 @@ pub struct EvalArgs {
     /// Cases answered at once; one process has one model, so only 1 is possible
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=1))]
     pub jobs: u8,
+    /// Answer by determined recipes, without a model; cases in which none applies get no result
+    #[arg(long)]
+    pub recipes: bool,
     /// How candidates are made
     #[command(flatten)]
     pub sampling: SamplingArgs,
@@ -85,6 +92,9 @@ struct Case {
 /// See [`Exit`].
 pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     let cases = read_cases(args)?;
+    if args.recipes {
+        return by_recipes(args, &cases);
+    }
     let files = locate(args.model.model.as_deref())?;
     let device = device::open(args.model.device)?;
     let mut model = load(&files, &device, &mut |_| {})?;
@@ -171,6 +181,31 @@ impl Answers {
             self.tokens,
         ));
     }
+}
+
+/// Answers with what the recipes determine inside the span of each case.
+fn by_recipes(args: &EvalArgs, cases: &[Case]) -> Result<Exit, Failure> {
+    let every = RecipeArgs { all_recipes: true, ..RecipeArgs::default() };
+    let mut kits = Kits::new(&every, true)?;
+    let mut out =
+        BufWriter::new(File::create(&args.out).map_err(|error| Failure::usage(format!("{}: {error}", args.out.display())))?);
+    let mut answered = 0;
+    for case in cases {
+        let start = Instant::now();
+        let text = [&*case.prefix, &*case.span, &*case.suffix].concat();
+        let document = Document::from_bytes(case.path.clone(), text.into_bytes())?;
+        let Some(language) = Language::from_path(&case.path) else { continue };
+        let Some(kit) = kits.of(language)? else { continue };
+        let span = case.prefix.len()..case.prefix.len() + case.span.len();
+        if let Some((output, recipes)) = rewrite_span(kit, &document, &span) {
+            answered += 1;
+            let ms = start.elapsed().as_millis();
+            writeln!(out, "{}", serde_json::json!({ "id": case.id, "output": output, "ms": ms, "recipes": recipes }))?;
+        }
+    }
+    out.flush()?;
+    crate::cli::say(&format!("{} cases, {answered} answered by recipes", cases.len()));
+    Ok(Exit::Ok)
 }
 
 fn read_cases(args: &EvalArgs) -> Result<Vec<Case>, Failure> {

@@ -1,5 +1,6 @@
 //! The command line: one file per command, whose doc comment is its help text.
 
+pub mod answers;
 pub mod apply;
 pub mod bench;
 pub mod common;
@@ -8,14 +9,18 @@ pub mod edit;
 pub mod eval;
 pub mod exit;
 pub mod filter;
+pub mod findings;
 pub mod frames;
 pub mod hidden;
+pub mod hook;
 pub mod interactive;
 pub mod json;
+pub mod lint;
 pub mod live;
 pub mod log;
 pub mod plan;
 pub mod progress;
+pub mod recipes;
 pub mod redo;
 pub mod reference;
 pub mod select;
@@ -56,6 +61,8 @@ enum Command {
     Edit(Box<edit::EditArgs>),
     Filter(Box<filter::FilterArgs>),
     Apply(apply::ApplyArgs),
+    Hook(Box<hook::HookArgs>),
+    Lint(Box<lint::LintArgs>),
     Undo(undo::UndoArgs),
     Redo(redo::RedoArgs),
     Log(log::LogArgs),
@@ -88,6 +95,8 @@ pub fn main() -> ExitCode {
         Some(Command::Edit(args)) => edit::run(args, color),
         Some(Command::Filter(args)) => filter::run(args),
         Some(Command::Apply(args)) => apply::run(args, color),
+        Some(Command::Hook(args)) => hook::run(args, color),
+        Some(Command::Lint(args)) => lint::run(args, color),
         Some(Command::Undo(args)) => undo::run(args),
         Some(Command::Redo(args)) => redo::run(args),
         Some(Command::Log(args)) => log::run(args),

@@ -153,3 +153,37 @@ fn odd_files_are_edited_too() {
     assert!(text(&output.stderr).contains("select fewer lines"), "{}", text(&output.stderr));
     assert_eq!(std::fs::read_to_string(folder.path().join("long.py")).unwrap(), line);
 }
+
+/// The events of a steered edit, one JSON object a line.
+#[test]
+fn an_edit_follows_commands_from_standard_input() {
+    let Some(model) = model() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("mean.py"), MEAN).unwrap();
+    let commands = concat!(
+        "{\"command\":\"alternatives\",\"slots\":[0,1]}\n",
+        "{\"command\":\"dance\"}\n",
+        "{\"command\":\"step\"}\n",
+        "{\"command\":\"pin\",\"slots\":[0]}\n",
+        "{\"command\":\"pin\",\"slots\":[77]}\n",
+    );
+    let arguments = ["edit", "mean.py", "--range", "4:4", "--json", "--steer"];
+    let output = dcode(folder.path(), &model, &arguments, Some(commands.as_bytes()));
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let events: Vec<serde_json::Value> = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |kind: &str| events.iter().filter(|event| event["type"] == kind).collect::<Vec<_>>();
+    let told = of("alternatives");
+    assert_eq!(told.len(), 1);
+    let slots = told[0]["slots"].as_array().unwrap();
+    assert_eq!(slots.len(), 2);
+    assert_eq!(slots[0]["tokens"].as_array().unwrap().len(), 8);
+    let reasons: Vec<&str> = of("refused").iter().map(|event| event["reason"].as_str().unwrap()).collect();
+    assert_eq!(reasons.len(), 2, "{reasons:?}");
+    assert!(reasons.iter().any(|reason| reason.starts_with("line 2")) && reasons.contains(&"slot 77 is gone"));
+    let steps = of("step");
+    assert_eq!((&steps[0]["nfe"], steps[0]["ids"].as_array().unwrap().len()), (&serde_json::json!(0), 24));
+    assert!(steps.iter().any(|step| step["pinned"] == serde_json::json!([0])));
+    assert_eq!(of("result").len(), 1, "the end of the input lets the edit go on");
+    let without = dcode(folder.path(), &model, &["edit", "mean.py", "--range", "4:4", "--steer"], None);
+    assert_eq!(without.status.code(), Some(2), "commands without --json make no sense");
+}

@@ -10,8 +10,8 @@ use dcode::document::Spans;
 use dcode::edit::request::EditOptions;
 use dcode::edit::request::EditRequest;
 use dcode::edit::request::Method;
-use dcode::edit::run::Steering;
 use dcode::edit::run::run;
+use dcode::edit::steer::Steering;
 use serde::Deserialize;
 
 use crate::common::embedded_model;
@@ -55,7 +55,7 @@ fn greedy_edits_equal_the_reference_commit_by_commit() {
         let span = Span::new(case.prefix.len(), case.prefix.len() + case.span.len());
         let spans = Spans::new(&document, vec![span]).unwrap();
         let options = EditOptions { method: Method::Canvas, guard_rounds: 0, ..EditOptions::default() };
-        let request = EditRequest { document, spans, instruction: case.instruction.clone(), options };
+        let request = EditRequest::new(document, spans, case.instruction.clone(), options);
         let candidates = run(&mut model, &request, &Steering::default(), &mut |_| {}).unwrap();
         let candidate = &candidates[0];
         let trajectory = candidate.trajectory.as_ref().unwrap();

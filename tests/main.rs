@@ -11,6 +11,7 @@ mod cli_journal;
 mod cli_reference;
 mod common;
 mod edit_reference;
+mod edit_steer;
 mod model_goldens;
 mod model_vectors;
 #[cfg(unix)]

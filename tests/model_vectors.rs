@@ -70,7 +70,7 @@ fn logits(model: &mut LoadedModel, case: &Case) -> Vec<Vec<f32>> {
         let slots = case.slots.iter().map(|&id| if id == mask { Slot::masked(0) } else { Slot::original(0, id) }).collect();
         let canvas = Canvas::new(case.context.clone(), slots, vec![]);
         let asked: Vec<usize> = (0..case.slots.len()).collect();
-        model.denoiser.canvas_logits(&[Ask { canvas: &canvas, slots: &asked, top_k: 1 }]).unwrap()
+        model.denoiser.canvas_logits(&[Ask::new(&canvas, &asked, 1)]).unwrap()
     } else {
         let ids: Vec<u32> = case.context.iter().chain(&case.slots).copied().collect();
         let all = model.denoiser.causal_logits(&ids, case.context.len()).unwrap();
@@ -109,7 +109,7 @@ fn the_leftmost_slot_of_the_base_alone_is_its_continuation() {
     for (slot, &token) in shown.iter().enumerate() {
         canvas.apply(Op::Commit { slot, token, confidence: 1.0 });
     }
-    let on_canvas = model.denoiser.canvas_logits(&[Ask { canvas: &canvas, slots: &[4], top_k: 1 }]).unwrap();
+    let on_canvas = model.denoiser.canvas_logits(&[Ask::new(&canvas, &[4], 1)]).unwrap();
     let continued = model.denoiser.causal_logits(&ids, ids.len()).unwrap();
     assert!(relative_error(&on_canvas, &continued) < TOLERANCE);
 }
@@ -122,7 +122,7 @@ fn a_batch_equals_its_canvases_one_by_one() {
     let canvases: Vec<Canvas> =
         [3, 8, 5].iter().map(|&n| Canvas::new(context.clone(), vec![Slot::masked(0); n], vec![])).collect();
     let slots: Vec<Vec<usize>> = canvases.iter().map(|canvas| canvas.masked()).collect();
-    let asks: Vec<Ask<'_>> = canvases.iter().zip(&slots).map(|(canvas, slots)| Ask { canvas, slots, top_k: 1 }).collect();
+    let asks: Vec<Ask<'_>> = canvases.iter().zip(&slots).map(|(canvas, slots)| Ask::new(canvas, slots, 1)).collect();
     let together = model.denoiser.canvas_logits(&asks).unwrap();
     let alone: Vec<f32> = asks.iter().flat_map(|ask| model.denoiser.canvas_logits(&[*ask]).unwrap()).collect();
     assert!(relative_error(&together, &alone) < 1e-5);

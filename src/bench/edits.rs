@@ -9,11 +9,12 @@ use crate::document::Spans;
 use crate::edit::candidate::Candidate;
 use crate::edit::error::EditError;
 use crate::edit::event::Event;
+use crate::edit::event::Step;
 use crate::edit::request::EditOptions;
 use crate::edit::request::EditRequest;
 use crate::edit::request::Method;
-use crate::edit::run::Steering;
 use crate::edit::run::run;
+use crate::edit::steer::Steering;
 use crate::model::load::LoadedModel;
 
 /// A fixed edit.
@@ -105,10 +106,10 @@ pub fn measure(model: &mut LoadedModel, edit: &BenchEdit, method: Method) -> Res
     let span = document.line_span(edit.lines.0, edit.lines.1);
     let spans = Spans::new(&document, span.into_iter().collect())?;
     let options = EditOptions { method, guard_rounds: 0, ..EditOptions::default() };
-    let request = EditRequest { document, spans, instruction: edit.instruction.map(str::to_owned), options };
+    let request = EditRequest::new(document, spans, edit.instruction.map(str::to_owned), options);
     let mut first_step = None;
     let candidates = run(model, &request, &Steering::default(), &mut |event| {
-        if let Event::Step(_) = event {
+        if let Event::Step(Step { nfe: 1.., .. }) = event {
             first_step.get_or_insert_with(|| start.elapsed().as_secs_f64());
         }
     })?;

@@ -117,7 +117,7 @@ pub fn steps(model: &mut CanvasDenoiser, slots: usize, contexts: &[usize], runs:
         let canvas = Canvas::new(ids(context, 7), vec![Slot::masked(0); slots], Vec::new());
         let asked = canvas.masked();
         let mut failure = None;
-        let mut step = || failure = model.predict(&[Ask { canvas: &canvas, slots: &asked, top_k: 1 }]).err().or(failure.take());
+        let mut step = || failure = model.predict(&[Ask::new(&canvas, &asked, 1)]).err().or(failure.take());
         times.push(median(runs, &mut step));
         failure.map_or(Ok(()), Err)?;
     }

@@ -213,5 +213,5 @@ impl From<ColorArg> for ColorChoice {
 /// A request from what was typed.
 pub fn request(document: Arc<Document>, spans: Spans, instruction: Option<&str>, sampling: &SamplingArgs) -> EditRequest {
     let instruction = instruction.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
-    EditRequest { document, spans, instruction, options: sampling.options() }
+    EditRequest::new(document, spans, instruction, sampling.options())
 }

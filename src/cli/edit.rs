@@ -76,6 +76,10 @@ pub struct EditArgs {
     /// Print events as JSON Lines (see assets/schema)
     #[arg(long)]
     pub json: bool,
+    /// Hold the edit before its first step and take commands from standard input as JSON Lines (see assets/schema); its end lets
+    /// the edit go on
+    #[arg(long, requires = "json")]
+    pub steer: bool,
     /// How candidates are made
     #[command(flatten)]
     pub sampling: SamplingArgs,
@@ -113,7 +117,9 @@ fn edit(args: &EditArgs, color: ColorChoice) -> Result<Exit, Failure> {
     check_destination(args, &place, asks)?;
     let files = locate(args.model.model.as_deref())?;
     let engine = Engine::start(files, args.model.device)?;
-    engine.submit(request(Arc::clone(&document), spans.clone(), args.instruction.as_deref(), &args.sampling));
+    let mut request = request(Arc::clone(&document), spans.clone(), args.instruction.as_deref(), &args.sampling);
+    request.options.paused = args.steer;
+    engine.submit(request);
     if asks {
         return crate::cli::interactive::run(&engine, &document, &place, &spans, &resolved, args, color);
     }
@@ -225,7 +231,13 @@ impl Work<'_> {
     fn as_json(&self, engine: &Engine) -> Result<Exit, Failure> {
         print_json(&json::start(self.document))?;
         print_json(&json::resolved(self.document, self.resolved))?;
-        let candidates = finish(engine, &mut |event| json::event(event).map_or(Ok(()), |value| print_json(&value)))?;
+        let candidates = finish(engine, &mut |event| {
+            if let (Event::Started { .. }, true) = (event, self.args.steer) {
+                // Only now: commands that come before a request begins are forgotten.
+                crate::cli::steer::follow(std::io::stdin(), engine.steering(), |line| drop(print_json(&line)))?;
+            }
+            json::event(event).map_or(Ok(()), |value| print_json(&value))
+        })?;
         let choices = self.choices(&candidates)?;
         let Some(best) = choices.first() else { return Ok(Exit::Ok) };
         if let Some(plan) = &self.args.plan {

@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::document::Document;
 use crate::document::ResolvedRange;
 use crate::edit::candidate::Candidate;
+use crate::edit::event::Alternative;
 use crate::edit::event::Event;
 
 /// Version of the event format.
@@ -62,14 +63,38 @@ pub fn event(event: &Event) -> Option<Value> {
             let slots: Vec<Value> = slots
                 .map(|(slot, piece)| match slot.token {
                     None => Value::Null,
-                    Some(_) => json!([piece, (f64::from(slot.confidence) * 1e4).round() / 1e4]),
+                    Some(_) => json!([piece, rounded(slot.confidence)]),
                 })
                 .collect();
-            Some(json!({ "type": "step", "nfe": step.nfe, "changed": step.changed, "slots": slots }))
+            let pinned = step.canvas.slots().iter().zip(step.canvas.ids()).filter(|(slot, _)| slot.pinned && slot.span.is_some());
+            Some(json!({
+                "type": "step",
+                "candidate": step.candidate,
+                "nfe": step.nfe,
+                "changed": step.changed,
+                "slots": slots,
+                "ids": step.canvas.ids(),
+                "pinned": pinned.map(|(_, id)| *id).collect::<Vec<_>>(),
+            }))
         }
+        Event::Alternatives { candidate, slots } => {
+            let tokens = |tokens: &[Alternative]| -> Vec<Value> {
+                let token = |each: &Alternative| json!([each.token, each.text, rounded(each.probability)]);
+                tokens.iter().map(token).collect()
+            };
+            let slots: Vec<Value> =
+                slots.iter().map(|each| json!({ "slot": each.slot, "tokens": tokens(&each.tokens) })).collect();
+            Some(json!({ "type": "alternatives", "candidate": candidate, "slots": slots }))
+        }
+        Event::Refused { command, reason } => Some(json!({ "type": "refused", "command": command, "reason": reason })),
         Event::Candidate(candidate) => Some(json!({ "type": "candidate", "candidate": self::candidate(candidate) })),
         Event::Loading(_) | Event::Finished(_) | Event::Failed { .. } => None,
     }
+}
+
+/// A probability as people read it.
+fn rounded(probability: f32) -> f64 {
+    (f64::from(probability) * 1e4).round() / 1e4
 }
 
 /// A candidate.
@@ -79,6 +104,7 @@ pub fn candidate(candidate: &Candidate) -> Value {
         "texts": candidate.texts,
         "confidence": candidate.confidence,
         "least_confidence": candidate.least_confidence,
+        "unsure": candidate.unsure(),
         "ending": match candidate.ending {
             crate::diffusion::denoise::Ending::Complete => "complete",
             crate::diffusion::denoise::Ending::CutShort => "cut-short",

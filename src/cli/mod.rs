@@ -20,6 +20,7 @@ pub mod redo;
 pub mod reference;
 pub mod select;
 pub mod show;
+pub mod steer;
 pub mod tui;
 pub mod undo;
 pub mod work;

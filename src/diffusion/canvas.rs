@@ -25,6 +25,10 @@ pub enum Origin {
     User,
 }
 
+/// Names a slot for as long as it lives, whatever happens to those around it. Slots of a fresh canvas are numbered from 0; a slot
+/// that is made later gets the next number.
+pub type SlotId = u32;
+
 /// One position of a span, or of the pinned text between two spans.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Slot {
@@ -121,6 +125,8 @@ pub enum Op {
 pub struct Canvas {
     context: Vec<TokenId>,
     slots: Vec<Slot>,
+    ids: Vec<SlotId>,
+    next_id: SlotId,
     after: Vec<TokenId>,
     closed: Vec<bool>,
     step: u32,
@@ -132,7 +138,9 @@ impl Canvas {
     /// it there; models with canvas attention read it in the context and have none.
     pub fn new(context: Vec<TokenId>, slots: Vec<Slot>, after: Vec<TokenId>) -> Self {
         let spans = slots.iter().filter_map(|slot| slot.span).max().map_or(0, |last| usize::from(last) + 1);
-        Self { context, slots, after, closed: vec![false; spans], step: 0, ops: Vec::new() }
+        let next_id = SlotId::try_from(slots.len()).unwrap_or(SlotId::MAX);
+        let ids = (0..next_id).collect();
+        Self { context, slots, ids, next_id, after, closed: vec![false; spans], step: 0, ops: Vec::new() }
     }
 
     /// Ids before the slots.
@@ -145,9 +153,29 @@ impl Canvas {
         &self.slots
     }
 
+    /// The names of the slots, in their order.
+    pub fn ids(&self) -> &[SlotId] {
+        &self.ids
+    }
+
+    /// The present index of a slot.
+    pub fn index_of(&self, id: SlotId) -> Option<usize> {
+        self.ids.iter().position(|&each| each == id)
+    }
+
     /// Ids behind the slots.
     pub fn after(&self) -> &[TokenId] {
         &self.after
+    }
+
+    /// The slots alone, for whoever looks on, each in the span that `owners` says.
+    pub fn shown(&self, owners: &[Option<u16>]) -> Canvas {
+        let owner = |index: usize, slot: &Slot| owners.get(index).copied().unwrap_or(slot.span);
+        let slots = self.slots.iter().enumerate().map(|(index, slot)| Slot { span: owner(index, slot), ..*slot });
+        let mut shown = Self::new(Vec::new(), slots.collect(), Vec::new());
+        shown.ids.clone_from(&self.ids);
+        (shown.next_id, shown.step) = (self.next_id, self.step);
+        shown
     }
 
     /// Number of spans.
@@ -218,25 +246,26 @@ impl Canvas {
                 let span = self.slots[slot].span;
                 let mask = Slot { token: None, pinned: false, confidence: 0.0, origin: Origin::Inserted(step), span };
                 self.slots[slot] = mask;
-                self.slots.insert(slot + 1, mask);
+                self.insert(slot + 1, mask, 1);
                 true
             }
             Op::Delete { slot } if free(&self.slots, slot) => {
                 self.slots.remove(slot);
+                self.ids.remove(slot);
                 true
             }
             Op::Append { span, count } if !self.is_closed(span) => {
                 let mask = Slot { token: None, pinned: false, confidence: 0.0, origin: Origin::Inserted(step), span: Some(span) };
                 match self.span_end(span) {
                     Some(end) => {
-                        self.slots.splice(end..end, std::iter::repeat_n(mask, count));
+                        self.insert(end, mask, count);
                         true
                     }
                     None => false,
                 }
             }
             Op::Close { slot } => self.close(slot),
-            Op::Pin { slot, token } if slot < self.slots.len() => {
+            Op::Pin { slot, token } if self.slots.get(slot).is_some_and(|slot| slot.span.is_some()) => {
                 let place = &mut self.slots[slot];
                 place.token = Some(token);
                 place.pinned = true;
@@ -256,16 +285,23 @@ impl Canvas {
         done
     }
 
-    /// Drops `slot` and what follows it in its span, except pinned slots.
+    fn insert(&mut self, at: usize, slot: Slot, count: usize) {
+        self.slots.splice(at..at, std::iter::repeat_n(slot, count));
+        let first = self.next_id;
+        self.next_id = first.saturating_add(SlotId::try_from(count).unwrap_or(SlotId::MAX));
+        self.ids.splice(at..at, first..self.next_id);
+    }
+
+    /// Drops `slot` and what follows it in its span, up to the next pinned slot: what stands behind that was wanted there. The
+    /// span is closed when nothing of it is left behind.
     fn close(&mut self, slot: usize) -> bool {
-        let Some(span) = self.slots.get(slot).and_then(|slot| slot.span) else { return false };
-        let mut index = 0;
-        self.slots.retain(|each| {
-            let keep = index < slot || each.span != Some(span) || each.pinned;
-            index += 1;
-            keep
-        });
-        self.closed[usize::from(span)] = true;
+        let Some(span) = self.slots.get(slot).filter(|slot| !slot.pinned).and_then(|slot| slot.span) else { return false };
+        let own = |index: &usize| self.slots[*index].span == Some(span);
+        let end = (slot..self.slots.len()).find(|index| !own(index) || self.slots[*index].pinned).unwrap_or(self.slots.len());
+        let Some(closed) = self.closed.get_mut(usize::from(span)) else { return false };
+        *closed = !(end..self.slots.len()).any(|index| self.slots[index].span == Some(span));
+        self.slots.drain(slot..end);
+        self.ids.drain(slot..end);
         true
     }
 }
@@ -294,10 +330,36 @@ mod tests {
     }
 
     #[test]
+    fn close_stops_at_a_pinned_slot() {
+        let mut canvas = Canvas::new(vec![1], vec![Slot::masked(0); 6], vec![]);
+        assert!(canvas.apply(Op::Pin { slot: 3, token: 5 }));
+        assert!(canvas.apply(Op::Close { slot: 1 }));
+        assert_eq!(canvas.ids(), [0, 3, 4, 5]);
+        assert!(!canvas.is_closed(0), "masks behind the pinned slot are still to be denoised");
+        assert!(!canvas.apply(Op::Close { slot: 1 }), "a pinned slot stays");
+        assert!(canvas.apply(Op::Close { slot: 2 }));
+        assert_eq!(canvas.ids(), [0, 3]);
+        assert!(canvas.is_closed(0));
+    }
+
+    #[test]
+    fn a_slot_keeps_its_name() {
+        let mut canvas = canvas();
+        assert_eq!(canvas.ids(), [0, 1, 2, 3, 4, 5]);
+        canvas.apply(Op::Expand { slot: 0 });
+        canvas.apply(Op::Append { span: 0, count: 2 });
+        canvas.apply(Op::Delete { slot: 2 });
+        assert_eq!(canvas.ids(), [0, 6, 7, 8, 2, 3, 4, 5]);
+        assert_eq!((canvas.index_of(4), canvas.index_of(1)), (Some(6), None));
+        assert_eq!(canvas.slots().len(), canvas.ids().len());
+    }
+
+    #[test]
     fn pinned_slots_refuse_changes() {
         let mut canvas = canvas();
         assert!(!canvas.apply(Op::Remask { slot: 2 }));
         assert!(!canvas.apply(Op::Unpin { slot: 2 }), "text between spans stays pinned");
+        assert!(!canvas.apply(Op::Pin { slot: 2, token: 5 }), "and stays as it is");
         assert!(canvas.apply(Op::Pin { slot: 0, token: 5 }));
         assert!(!canvas.apply(Op::Commit { slot: 0, token: 6, confidence: 1.0 }));
         assert!(canvas.apply(Op::Unpin { slot: 0 }));

@@ -4,9 +4,11 @@ use crate::diffusion::canvas::Canvas;
 use crate::diffusion::canvas::Op;
 use crate::diffusion::denoiser::Ask;
 use crate::diffusion::denoiser::Denoiser;
+use crate::diffusion::sampler::Pick;
+use crate::diffusion::sampler::Question;
 use crate::diffusion::sampler::Sampler;
+use crate::diffusion::threshold::Threshold;
 use crate::model::error::ModelError;
-use crate::model::spec::TokenId;
 
 /// Bounds of one run.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +17,7 @@ pub struct Limits {
     pub steps: usize,
     /// Slots that a span may grow to when no `end` came.
     pub slots: usize,
-    /// Masks added at once to a span that is full and not closed.
+    /// Masks added at once to a span that is full and not closed; 0 for spans of a fixed length.
     pub growth: usize,
 }
 
@@ -41,15 +43,23 @@ pub enum Control {
     Abort,
 }
 
-/// The state after one denoiser call.
+/// The state before the first denoiser call and after each one. Whoever observes the run may change canvases and samplers, and
+/// ask the denoiser more, which counts.
 pub struct StepReport<'a> {
     /// Denoiser calls so far.
-    pub nfe: usize,
+    pub nfe: &'a mut usize,
     /// All canvases of the run.
-    pub canvases: &'a [Canvas],
+    pub canvases: &'a mut [Canvas],
+    /// Their samplers.
+    pub samplers: &'a mut [Box<dyn Sampler>],
+    /// The denoiser.
+    pub denoiser: &'a mut dyn Denoiser,
     /// Slots that changed in this step, for each canvas.
     pub changed: &'a [usize],
 }
+
+/// What sees a run and says how it goes on.
+pub type Observer<'a> = dyn FnMut(StepReport<'_>) -> Result<Control, ModelError> + 'a;
 
 /// Denoises canvases with one sampler each until all are full. Canvases with the same context run as one batch.
 ///
@@ -60,52 +70,57 @@ pub fn denoise(
     canvases: &mut [Canvas],
     samplers: &mut [Box<dyn Sampler>],
     limits: Limits,
-    observe: &mut dyn FnMut(StepReport<'_>) -> Control,
+    observe: &mut Observer<'_>,
 ) -> Result<(Vec<Ending>, usize), ModelError> {
     let mut endings = vec![Ending::Complete; canvases.len()];
-    let mut nfe = 0;
-    let end = denoiser.spec().tokens.end;
+    let (mut nfe, mut steps) = (0, 0);
+    let mut changed = vec![0; canvases.len()];
     loop {
-        let open: Vec<usize> = (0..canvases.len()).filter(|&index| !canvases[index].is_full()).collect();
-        if open.is_empty() {
+        let control = observe(StepReport { nfe: &mut nfe, canvases, samplers, denoiser, changed: &changed })?;
+        let open: Vec<usize> = (0..canvases.len()).filter(|&index| samplers[index].is_open(&canvases[index])).collect();
+        if open.is_empty() || control == Control::Abort {
             return Ok((endings, nfe));
         }
-        let asked: Vec<Vec<usize>> = open.iter().map(|&index| samplers[index].ask(&canvases[index])).collect();
-        let asks = open.iter().zip(&asked).map(|(&index, slots)| Ask {
+        if control == Control::Finish || (steps > 0 && steps >= limits.steps) {
+            let masked: Vec<usize> = (0..canvases.len()).filter(|&index| !canvases[index].is_full()).collect();
+            if masked.is_empty() {
+                return Ok((endings, nfe));
+            }
+            masked.iter().for_each(|&index| endings[index] = Ending::CutShort);
+            finish(denoiser, canvases, &masked)?;
+            nfe += 1;
+            continue;
+        }
+        let questions: Vec<Question> = open.iter().map(|&index| samplers[index].ask(&canvases[index])).collect();
+        let asks = open.iter().zip(&questions).map(|(&index, question)| Ask {
             canvas: &canvases[index],
-            slots,
-            top_k: samplers[index].top_k(),
+            slots: &question.slots,
+            top_k: question.top_k,
+            lane: index,
+            reuse: question.reuse,
+            filter: question.filter,
+            banned: &question.banned,
         });
         let predictions = denoiser.predict(&asks.collect::<Vec<_>>())?;
         nfe += 1;
-        let last = nfe >= limits.steps;
-        let mut changed = vec![0; canvases.len()];
-        for ((&index, asked), predictions) in open.iter().zip(&asked).zip(&predictions) {
+        steps += 1;
+        changed.fill(0);
+        for ((&index, question), predictions) in open.iter().zip(&questions).zip(&predictions) {
             let canvas = &mut canvases[index];
             canvas.begin_step();
-            let ops = samplers[index].step(canvas, asked, predictions);
+            let ops = samplers[index].step(canvas, &question.slots, predictions);
             changed[index] = ops.iter().filter(|op| canvas.apply(**op)).count();
-            if grow(canvas, limits) {
-                endings[index] = Ending::OutOfSlots;
-            }
+            // A canvas that could not grow and was emptied again by the user may still come to its own end.
+            endings[index] = if grow(canvas, limits) { Ending::OutOfSlots } else { Ending::Complete };
         }
-        let control = observe(StepReport { nfe, canvases, changed: &changed });
-        match control {
-            Control::Abort => return Ok((endings, nfe)),
-            Control::Finish => {}
-            Control::Continue if !last => continue,
-            Control::Continue => {}
-        }
-        let cut = (0..canvases.len()).filter(|&index| !canvases[index].is_full());
-        cut.for_each(|index| endings[index] = Ending::CutShort);
-        nfe += finish(denoiser, canvases, end)?;
-        observe(StepReport { nfe, canvases, changed: &changed });
-        return Ok((endings, nfe));
     }
 }
 
 /// Adds masks to each span that is full and not closed. Returns whether a span may not grow any more.
 fn grow(canvas: &mut Canvas, limits: Limits) -> bool {
+    if limits.growth == 0 {
+        return false;
+    }
     let mut exhausted = false;
     for span in 0..canvas.spans() {
         let Ok(span) = u16::try_from(span) else { continue };
@@ -122,33 +137,29 @@ fn grow(canvas: &mut Canvas, limits: Limits) -> bool {
     exhausted
 }
 
-/// Fills all masks with their best tokens in one pass.
-fn finish(denoiser: &mut dyn Denoiser, canvases: &mut [Canvas], end: Option<TokenId>) -> Result<usize, ModelError> {
-    let open: Vec<usize> = (0..canvases.len()).filter(|&index| !canvases[index].is_full()).collect();
-    if open.is_empty() {
-        return Ok(0);
-    }
+/// Fills all masks of the canvases at `open` with their best tokens in one pass.
+fn finish(denoiser: &mut dyn Denoiser, canvases: &mut [Canvas], open: &[usize]) -> Result<(), ModelError> {
+    let end = denoiser.spec().tokens.end;
     let asked: Vec<Vec<usize>> = open.iter().map(|&index| canvases[index].masked()).collect();
-    let asks = open.iter().zip(&asked).map(|(&index, slots)| Ask { canvas: &canvases[index], slots, top_k: 1 });
+    let asks = open.iter().zip(&asked).map(|(&index, slots)| Ask { lane: index, ..Ask::new(&canvases[index], slots, 1) });
     let predictions = denoiser.predict(&asks.collect::<Vec<_>>())?;
     for ((&index, asked), predictions) in open.iter().zip(&asked).zip(&predictions) {
         // A threshold of zero commits every slot.
-        let mut all = crate::diffusion::threshold::Threshold::new(0.0, end, crate::diffusion::sampler::Pick::greedy());
+        let mut all = Threshold::new(0.0, end, Pick::greedy());
         canvases[index].begin_step();
         for op in all.step(&canvases[index], asked, predictions) {
             canvases[index].apply(op);
         }
     }
-    Ok(1)
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::diffusion::canvas::Slot;
-    use crate::diffusion::sampler::Pick;
     use crate::diffusion::scripted::Scripted;
-    use crate::diffusion::threshold::Threshold;
+    use crate::model::spec::TokenId;
 
     const END: TokenId = 1 << 20;
 
@@ -156,7 +167,8 @@ mod tests {
         let mut denoiser = Scripted::new(script.chars().map(u32::from).chain([END]).collect(), END);
         let mut canvases = [Canvas::new(vec![1], vec![Slot::masked(0); slots], vec![])];
         let mut samplers: [Box<dyn Sampler>; 1] = [Box::new(Threshold::new(0.9, Some(END), Pick::greedy()))];
-        let (endings, nfe) = denoise(&mut denoiser, &mut canvases, &mut samplers, limits, &mut |_| Control::Continue).unwrap();
+        let (endings, nfe) =
+            denoise(&mut denoiser, &mut canvases, &mut samplers, limits, &mut |_| Ok(Control::Continue)).unwrap();
         let [canvas] = canvases;
         (canvas, endings[0], nfe)
     }

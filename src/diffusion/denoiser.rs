@@ -1,6 +1,7 @@
 //! What a sampler needs from a model: predictions for some slots of a canvas.
 
 use crate::diffusion::canvas::Canvas;
+use crate::diffusion::filter::Filter;
 use crate::model::error::ModelError;
 use crate::model::spec::ModelSpec;
 use crate::model::spec::TokenId;
@@ -23,6 +24,23 @@ impl Prediction {
     }
 }
 
+/// What of an earlier pass over the same canvas may stand for a new one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reuse {
+    /// Nothing: every element runs.
+    #[default]
+    Nothing,
+    /// Keys and values outside of these elements (counted from the first of the context) are those of earlier passes. With
+    /// attention that never looks behind a block this is exact, and missing ones are made first; otherwise it is an approximation
+    /// that a pass over everything refreshes.
+    Outside {
+        /// First element that runs.
+        start: usize,
+        /// Behind the last one.
+        end: usize,
+    },
+}
+
 /// Which slots of which canvas to predict.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
@@ -32,6 +50,21 @@ pub struct Ask<'a> {
     pub slots: &'a [usize],
     /// Number of alternatives to return for each slot, at least 1.
     pub top_k: usize,
+    /// Tells the canvases of a run apart, for what is kept of each.
+    pub lane: usize,
+    /// What may be kept.
+    pub reuse: Reuse,
+    /// Changes of the distribution before it is read.
+    pub filter: Filter,
+    /// Ids that get no probability, beside those that never do.
+    pub banned: &'a [TokenId],
+}
+
+impl<'a> Ask<'a> {
+    /// A question about the model's own distribution.
+    pub fn new(canvas: &'a Canvas, slots: &'a [usize], top_k: usize) -> Self {
+        Self { canvas, slots, top_k, lane: 0, reuse: Reuse::Nothing, filter: Filter::default(), banned: &[] }
+    }
 }
 
 /// A model that predicts slots from everything it sees on a canvas.

@@ -18,7 +18,7 @@ const SHORTEST: usize = 8;
 const REJOIN: usize = 48;
 
 /// A finished or interrupted draft run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Drafted {
     /// The tokens, without the one that ended them.
     pub tokens: Vec<TokenId>,

@@ -7,22 +7,49 @@ use rand::rngs::StdRng;
 use crate::diffusion::canvas::Canvas;
 use crate::diffusion::canvas::Op;
 use crate::diffusion::denoiser::Prediction;
+use crate::diffusion::denoiser::Reuse;
+use crate::diffusion::filter::Filter;
 use crate::model::spec::TokenId;
+
+/// What a sampler wants to know before its next step.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Question {
+    /// The slots, ascending.
+    pub slots: Vec<usize>,
+    /// Alternatives for each of them.
+    pub top_k: usize,
+    /// What of earlier passes may be kept.
+    pub reuse: Reuse,
+    /// Changes of the distributions.
+    pub filter: Filter,
+    /// Ids that are not wanted now.
+    pub banned: Vec<TokenId>,
+}
+
+impl Question {
+    /// The best token of each slot.
+    pub fn about(slots: Vec<usize>) -> Self {
+        Self { slots, top_k: 1, ..Self::default() }
+    }
+}
 
 /// A sampler decides which of the predicted slots change in this step, and how.
 pub trait Sampler {
-    /// Slots whose predictions it wants; the masked ones for most rules.
-    fn ask(&self, canvas: &Canvas) -> Vec<usize> {
-        canvas.masked()
+    /// Whether it has something left to do; most rules are done when no slot is masked.
+    fn is_open(&self, canvas: &Canvas) -> bool {
+        !canvas.is_full()
     }
 
-    /// Alternatives it needs for each slot.
-    fn top_k(&self) -> usize {
-        1
+    /// What it wants to know.
+    fn ask(&mut self, canvas: &Canvas) -> Question {
+        Question::about(canvas.masked())
     }
+
+    /// Changes the probability from which a slot is committed out of turn; rules that have none take no notice.
+    fn set_threshold(&mut self, _threshold: f32) {}
 
     /// The changes of one step, in the order in which they are to be applied; slot indices are those at the moment of each
-    /// change. At least one masked slot must be committed or deleted, so that every run ends.
+    /// change. Every run of steps must come to an end.
     fn step(&mut self, canvas: &Canvas, asked: &[usize], predictions: &[Prediction]) -> Vec<Op>;
 }
 

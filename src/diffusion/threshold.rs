@@ -8,6 +8,7 @@ use crate::diffusion::canvas::Canvas;
 use crate::diffusion::canvas::Op;
 use crate::diffusion::denoiser::Prediction;
 use crate::diffusion::sampler::Pick;
+use crate::diffusion::sampler::Question;
 use crate::diffusion::sampler::Sampler;
 use crate::model::spec::TokenId;
 
@@ -32,8 +33,15 @@ impl Threshold {
 }
 
 impl Sampler for Threshold {
-    fn top_k(&self) -> usize {
-        if self.pick.is_greedy() { 1 } else { ALTERNATIVES }
+    fn set_threshold(&mut self, threshold: f32) {
+        // A base without adapter commits nothing out of turn, whatever is wished.
+        if self.threshold.is_finite() {
+            self.threshold = threshold;
+        }
+    }
+
+    fn ask(&mut self, canvas: &Canvas) -> Question {
+        Question { top_k: if self.pick.is_greedy() { 1 } else { ALTERNATIVES }, ..Question::about(canvas.masked()) }
     }
 
     fn step(&mut self, canvas: &Canvas, asked: &[usize], predictions: &[Prediction]) -> Vec<Op> {
@@ -49,13 +57,17 @@ impl Sampler for Threshold {
                 ends.push(slot);
             }
         }
-        // Closing from the back keeps the indices of the slots in front; of several ends in one span the first one counts.
-        let mut closed = vec![false; canvas.spans()];
+        // Closing from the back keeps the indices of the slots in front; of several ends in a row the first one counts. A pinned
+        // slot begins a new row, because closing stops there.
+        let slots = canvas.slots();
+        let mut last: Option<usize> = None;
         let firsts: Vec<usize> = ends
             .into_iter()
             .filter(|&slot| {
-                let span = canvas.slots()[slot].span.map_or(0, usize::from);
-                closed.get_mut(span).is_some_and(|closed| !std::mem::replace(closed, true))
+                let joined =
+                    last.is_some_and(|last| slots[last..slot].iter().all(|each| each.span == slots[slot].span && !each.pinned));
+                last = Some(slot);
+                !joined
             })
             .collect();
         ops.extend(firsts.into_iter().rev().map(|slot| Op::Close { slot }));
@@ -76,7 +88,7 @@ mod tests {
 
     fn run(canvas: &mut Canvas, predictions: &[Prediction]) -> Vec<Op> {
         let mut sampler = Threshold::new(0.9, Some(END), Pick::greedy());
-        let asked = sampler.ask(canvas);
+        let asked = sampler.ask(canvas).slots;
         let ops = sampler.step(canvas, &asked, predictions);
         assert!(ops.iter().all(|op| canvas.apply(*op)));
         ops

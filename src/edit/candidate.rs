@@ -1,9 +1,13 @@
 //! One finished text for the spans of a request, and what is known about it.
 
+use crate::diffusion::canvas::Slot;
 use crate::diffusion::denoise::Ending;
 use crate::diffusion::trajectory::Trajectory;
 use crate::syntax::guard::Report;
 use crate::syntax::guard::Verdict;
+
+/// A token below this probability is more likely wrong than right.
+pub const UNSURE: f32 = 0.5;
 
 /// A candidate.
 #[derive(Clone, Debug)]
@@ -34,6 +38,14 @@ impl Candidate {
     /// Whether it may be applied without a person looking at it: it parses (or cannot be judged), and came to its own end.
     pub fn is_acceptable(&self) -> bool {
         self.ending == Ending::Complete && !matches!(self.syntax.verdict, Verdict::Broken { .. })
+    }
+
+    /// Tokens that were committed below a probability of [`UNSURE`], as those are that a stop fills in at once; a draft has no
+    /// record of them.
+    pub fn unsure(&self) -> usize {
+        let end = self.trajectory.as_ref().and_then(|trajectory| trajectory.at(trajectory.steps()));
+        let unsure = |slot: &&Slot| slot.span.is_some() && !slot.pinned && slot.confidence < UNSURE;
+        end.map_or(0, |canvas| canvas.slots().iter().filter(unsure).count())
     }
 
     /// In one word, for people.

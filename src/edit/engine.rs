@@ -19,8 +19,8 @@ use crate::edit::error::EditError;
 use crate::edit::event::Event;
 use crate::edit::event::ModelInfo;
 use crate::edit::request::EditRequest;
-use crate::edit::run::Steering;
 use crate::edit::run::run;
+use crate::edit::steer::Steering;
 use crate::model::device;
 use crate::model::device::DeviceChoice;
 use crate::model::error::ModelError;
@@ -105,7 +105,7 @@ where
     let info = ModelInfo { name, device: model.device.clone(), has_adapter: model.denoiser.has_adapter() };
     send(outbox, Event::Ready(info));
     while let Ok(request) = inbox.recv() {
-        steering.begin();
+        steering.begin(request.options.paused);
         let mut emit = |event| send(outbox, event);
         let result = catch_unwind(AssertUnwindSafe(|| run(&mut model, &request, steering, &mut emit)));
         match result {

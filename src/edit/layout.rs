@@ -1,5 +1,7 @@
 //! From spans of a document to a canvas, and from a full canvas back to the spans' texts.
 
+use std::ops::Range;
+
 use crate::diffusion::canvas::Canvas;
 use crate::diffusion::canvas::Slot;
 use crate::document::Document;
@@ -10,6 +12,7 @@ use crate::edit::prompt;
 use crate::edit::prompt::Prompt;
 use crate::edit::prompt::Window;
 use crate::edit::prompt::closed;
+use crate::edit::request::EditRequest;
 use crate::model::spec::PromptTemplate;
 use crate::model::spec::TokenId;
 use crate::model::tokenizer::Tokenizer;
@@ -17,7 +20,7 @@ use crate::model::tokenizer::Tokenizer;
 /// Slots of an infill at first; the reference was measured with these.
 const INFILL_SLOTS: usize = 24;
 /// Slots beyond the present length of a span with an instruction.
-const EDIT_SURPLUS: usize = 10;
+pub(super) const EDIT_SURPLUS: usize = 10;
 /// Most slots given at first.
 const MOST_AT_FIRST: usize = 128;
 /// Tokens from the first selected byte to the last; more would not be an edit of a span any more.
@@ -38,6 +41,11 @@ pub struct Layout {
     pub draft: Option<Vec<TokenId>>,
     /// Whether the answer is a fenced block, as it is with an instruction.
     pub fenced: bool,
+    /// The span of the request that each span of the canvas belongs to. They are the same, unless parts of a text are kept: then
+    /// every part that is denoised again is a span of the canvas, so that it can be closed and grow by itself.
+    runs: Vec<u16>,
+    /// The same for each slot outside of the canvas's spans, in order; `None` is text between the spans of the request.
+    kept: Vec<Option<u16>>,
     /// Blanks before each span that stand in its slots, because tokens break before blanks.
     blanks: Vec<String>,
     /// Spans whose answer ends in a newline that is not theirs.
@@ -45,18 +53,13 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Lays out `spans` of `document`.
+    /// Lays out a request.
     ///
     /// # Errors
     /// The spans are too long.
-    pub fn new(
-        tokenizer: &Tokenizer,
-        template: PromptTemplate,
-        document: &Document,
-        spans: &Spans,
-        instruction: Option<&str>,
-        least_budget: usize,
-    ) -> Result<Self, EditError> {
+    pub fn new(tokenizer: &Tokenizer, template: PromptTemplate, request: &EditRequest) -> Result<Self, EditError> {
+        let (document, spans, start) = (&*request.document, &request.spans, request.start.as_ref());
+        let instruction = request.instruction.as_deref();
         let text = document.text();
         let lf = |start: usize, end: usize| document.span_text_lf(Span::new(start, end)).unwrap_or_default();
         let all = spans.as_slice();
@@ -82,35 +85,44 @@ impl Layout {
                 (prompt::edit(tokenizer, template, instruction, &lines, (&before, after), Window::EDIT), true)
             }
         };
-        let mut slots: Vec<Slot> = Vec::new();
-        let pin = |slots: &mut Vec<Slot>, start: usize, end: usize| {
-            slots.extend(tokenizer.encode(&lf(start, end)).into_iter().map(Slot::between));
-        };
-        pin(&mut slots, lead, first);
+        let drop_newline = fenced && at_line_end && !text[..last].ends_with('\n');
+        let mut slots = Slots::default();
+        slots.pin(&tokenizer.encode(&lf(lead, first)), None);
         for (index, (span, length)) in all.iter().zip(&lengths).enumerate() {
             if index > 0 {
-                pin(&mut slots, all[index - 1].end, starts[index]);
+                slots.pin(&tokenizer.encode(&lf(all[index - 1].end, starts[index])), None);
             }
-            let masks = if instruction.is_none() { INFILL_SLOTS } else { (length + EDIT_SURPLUS).min(MOST_AT_FIRST) };
             let number = u16::try_from(index).unwrap_or(u16::MAX);
-            slots.extend(std::iter::repeat_n(Slot::masked(number), masks));
+            match start {
+                None if instruction.is_none() => slots.mask(INFILL_SLOTS, number),
+                None => slots.mask((length + EDIT_SURPLUS).min(MOST_AT_FIRST), number),
+                Some(start) => {
+                    let text = start.texts.get(index).map_or("", String::as_str).replace("\r\n", "\n");
+                    let text = format!("{}{text}{}", blanks[index], if drop_newline { "\n" } else { "" });
+                    let masked = start.masked_lf(index).into_iter();
+                    let masked = masked.map(|range| range.start + blanks[index].len()..range.end + blanks[index].len());
+                    slots.keep(tokenizer, &tokenizer.encode(&text), &masked.collect::<Vec<_>>(), number);
+                }
+            }
             if index + 1 == all.len() && !at_line_end {
-                pin(&mut slots, span.end, tail);
+                slots.pin(&tokenizer.encode(&lf(span.end, tail)), None);
             }
         }
         let longest = lengths.iter().copied().max().unwrap_or(0);
         let growth = if instruction.is_none() { INFILL_SLOTS } else { (longest + EDIT_SURPLUS).min(MOST_AT_FIRST) };
-        let whole_lines = fenced && all.len() == 1 && lead == first && blanks[0].is_empty() && at_line_end;
+        let whole_lines = start.is_none() && fenced && all.len() == 1 && lead == first && blanks[0].is_empty() && at_line_end;
         let draft = whole_lines.then(|| tokenizer.encode(&closed(&lf(first, last))));
         Ok(Self {
             prompt,
-            slots,
+            slots: slots.slots,
             growth,
-            budget: least_budget.max(2 * longest + EDIT_SURPLUS),
+            budget: request.options.slots.max(2 * longest + EDIT_SURPLUS),
             draft,
             fenced,
+            runs: slots.runs,
+            kept: slots.kept,
             blanks: blanks.into_iter().map(str::to_owned).collect(),
-            drop_newline: fenced && at_line_end && !text[..last].ends_with('\n'),
+            drop_newline,
         })
     }
 
@@ -121,8 +133,27 @@ impl Layout {
 
     /// The spans' new texts, with the line endings of the file; `None` when the tokens are not text.
     pub fn texts(&self, tokenizer: &Tokenizer, canvas: &Canvas, document: &Document, spans: &Spans) -> Option<Vec<String>> {
-        let tokens = (0..canvas.spans()).map(|span| canvas.span_tokens(u16::try_from(span).unwrap_or(u16::MAX)));
-        self.texts_of(tokenizer, &tokens.collect::<Vec<_>>(), document, spans)
+        let tokens: Vec<Vec<TokenId>> = (0..spans.as_slice().len())
+            .map(|span| self.slots_of(canvas, span).filter_map(|(_, slot)| slot.token).collect())
+            .collect();
+        self.texts_of(tokenizer, &tokens, document, spans)
+    }
+
+    /// The span of the request that each slot of a canvas belongs to.
+    pub fn owners(&self, canvas: &Canvas) -> Vec<Option<u16>> {
+        // Slots outside of the canvas's spans never come or go, so their order is enough to know them.
+        let mut kept = self.kept.iter();
+        let owner = |slot: &Slot| match slot.span {
+            Some(run) => self.runs.get(usize::from(run)).copied(),
+            None => kept.next().copied().flatten(),
+        };
+        canvas.slots().iter().map(owner).collect()
+    }
+
+    /// The slots of a span of the request, with their indices.
+    pub fn slots_of<'c>(&self, canvas: &'c Canvas, span: usize) -> impl Iterator<Item = (usize, &'c Slot)> {
+        let owners = self.owners(canvas);
+        canvas.slots().iter().enumerate().filter(move |(index, _)| owners[*index].map(usize::from) == Some(span))
     }
 
     /// As [`Layout::texts`], from the tokens of each span.
@@ -157,6 +188,55 @@ impl Layout {
         };
         // The last newline belongs to what follows the span.
         if self.drop_newline { text.strip_suffix('\n').unwrap_or(text) } else { text }
+    }
+}
+
+/// Slots in the making.
+#[derive(Default)]
+struct Slots {
+    slots: Vec<Slot>,
+    runs: Vec<u16>,
+    kept: Vec<Option<u16>>,
+}
+
+impl Slots {
+    fn pin(&mut self, tokens: &[TokenId], owner: Option<u16>) {
+        self.slots.extend(tokens.iter().map(|&token| Slot::between(token)));
+        self.kept.extend(tokens.iter().map(|_| owner));
+    }
+
+    fn mask(&mut self, count: usize, owner: u16) {
+        let run = u16::try_from(self.runs.len()).unwrap_or(u16::MAX);
+        self.slots.extend(std::iter::repeat_n(Slot::masked(run), count));
+        self.runs.push(owner);
+    }
+
+    /// Pins the tokens of a span, except those that have a part in `masked`, which become runs of masks; an empty range becomes a
+    /// run at the next border of tokens.
+    fn keep(&mut self, tokenizer: &Tokenizer, tokens: &[TokenId], masked: &[Range<usize>], owner: u16) {
+        let inserts_at = |at: usize| masked.iter().any(|range| range.is_empty() && range.start == at);
+        let (mut at, mut run) = (0, None);
+        for &token in tokens {
+            let end = at + tokenizer.bytes(token).len();
+            if inserts_at(at) {
+                run = run.or(Some(0));
+            }
+            // An empty range inside of a token takes the token along.
+            if masked.iter().any(|range| range.start < end && range.end > at && (!range.is_empty() || range.start > at)) {
+                run = Some(run.unwrap_or(0) + 1);
+            } else {
+                self.end_run(run.take(), owner);
+                self.pin(&[token], Some(owner));
+            }
+            at = end;
+        }
+        self.end_run(run.or(inserts_at(at).then_some(0)), owner);
+    }
+
+    fn end_run(&mut self, tokens: Option<usize>, owner: u16) {
+        if let Some(tokens) = tokens {
+            self.mask((tokens + EDIT_SURPLUS).min(MOST_AT_FIRST), owner);
+        }
     }
 }
 

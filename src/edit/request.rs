@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::diffusion::threshold::DEFAULT_THRESHOLD;
 use crate::document::Document;
 use crate::document::Spans;
+use crate::edit::start::Start;
 
 /// How the slots are filled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +34,21 @@ pub struct EditRequest {
     pub instruction: Option<String>,
     /// How.
     pub options: EditOptions,
+    /// A finished text of which parts are denoised again and the rest is kept; `None` begins with masks alone.
+    pub start: Option<Start>,
+}
+
+impl EditRequest {
+    /// A request that begins with masks alone.
+    pub fn new(document: Arc<Document>, spans: Spans, instruction: Option<String>, options: EditOptions) -> Self {
+        Self { document, spans, instruction, options, start: None }
+    }
+
+    /// The same request, denoised again around what `start` keeps.
+    #[must_use]
+    pub fn starting(self, start: Start) -> Self {
+        Self { start: Some(start), ..self }
+    }
 }
 
 /// Settings of an edit.
@@ -56,6 +72,8 @@ pub struct EditOptions {
     pub slots: usize,
     /// Rounds of remasking what does not parse.
     pub guard_rounds: usize,
+    /// Whether the request is held before its first step, until a command lets it go.
+    pub paused: bool,
 }
 
 impl Default for EditOptions {
@@ -70,6 +88,7 @@ impl Default for EditOptions {
             time_limit: None,
             slots: 128,
             guard_rounds: 2,
+            paused: false,
         }
     }
 }

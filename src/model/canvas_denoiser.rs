@@ -8,11 +8,11 @@ use burn::tensor::Int;
 use burn::tensor::Tensor;
 use burn::tensor::TensorData;
 
-use crate::diffusion::canvas::Canvas;
 use crate::diffusion::denoiser::Ask;
 use crate::diffusion::denoiser::Causal;
 use crate::diffusion::denoiser::Denoiser;
 use crate::diffusion::denoiser::Prediction;
+use crate::diffusion::filter::Filter;
 use crate::model::adapter::Adapter;
 use crate::model::context::Contexts;
 use crate::model::context::HIDDEN;
@@ -193,24 +193,28 @@ impl Denoiser for CanvasDenoiser {
         // Canvases with one context run as one batch; requests for different files would come one after the other.
         for group in asks.chunk_by(|a, b| a.canvas.context() == b.canvas.context()) {
             let mut logits = self.canvas_logits(group)?;
-            let readouts: Vec<Readout> =
-                group.iter().flat_map(|ask| ask.slots.iter().map(|&slot| readout(ask.canvas, slot, ask.top_k))).collect();
-            let mut predictions = read_rows(&mut logits, vocab, &readouts, &self.spec.tokens.banned).into_iter();
-            results.extend(group.iter().map(|ask| predictions.by_ref().take(ask.slots.len()).collect()));
+            let mut rest = logits.as_mut_slice();
+            for ask in group {
+                let (rows, others) = rest.split_at_mut(ask.slots.len() * vocab);
+                let readouts: Vec<Readout> = ask.slots.iter().map(|&slot| readout(ask, slot)).collect();
+                let banned = [self.spec.tokens.banned.as_slice(), ask.banned].concat();
+                results.push(read_rows(rows, vocab, &readouts, &banned));
+                rest = others;
+            }
         }
         Ok(results)
     }
 }
 
-fn readout(canvas: &Canvas, slot: usize, top_k: usize) -> Readout {
-    Readout { top_k, current: canvas.slots().get(slot).and_then(|slot| slot.token) }
+fn readout(ask: &Ask<'_>, slot: usize) -> Readout {
+    Readout { top_k: ask.top_k, current: ask.canvas.slots().get(slot).and_then(|slot| slot.token), filter: ask.filter }
 }
 
 impl Causal for CanvasDenoiser {
     fn continue_from(&mut self, ids: &[TokenId], from: usize, top_k: usize) -> Result<Vec<Prediction>, ModelError> {
         let mut logits = self.causal_logits(ids, from)?;
         let following = ids[from..].iter().copied().map(Some).chain([None]);
-        let readouts: Vec<Readout> = following.map(|current| Readout { top_k, current }).collect();
+        let readouts: Vec<Readout> = following.map(|current| Readout { top_k, current, filter: Filter::default() }).collect();
         Ok(read_rows(&mut logits, self.transformer.config().vocab, &readouts, &[]))
     }
 }

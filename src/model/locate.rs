@@ -5,6 +5,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::model::error::ModelError;
+use crate::model::shards;
 
 /// Name of the embedded model.
 pub const DEFAULT_MODEL: &str = "qwen2.5-coder-0.5b-canvas";
@@ -102,6 +103,9 @@ fn in_folder(folder: &Path, name: Option<&str>) -> Result<ModelFiles, ModelError
     };
     if let Some(first) = with(OsStr::new("gguf")).next() {
         return Ok(ModelFiles { base: vec![first], ..found });
+    }
+    if let (Some(index), true) = (called(shards::INDEX), found.config.is_some()) {
+        return Ok(ModelFiles { base: shards::shards(&index)?, ..found });
     }
     let base: Vec<PathBuf> = with(OsStr::new("safetensors")).filter(|file| found.adapter.as_ref() != Some(file)).collect();
     let missing = |what: &str| ModelError::Missing { path: folder.to_owned(), reason: format!("{what} is missing") };

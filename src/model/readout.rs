@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::diffusion::denoiser::Prediction;
+use crate::diffusion::filter::Filter;
 use crate::model::kernels::vector;
 use crate::model::spec::TokenId;
 
@@ -13,6 +14,8 @@ pub struct Readout {
     pub top_k: usize,
     /// The token whose log-probability is wanted too.
     pub current: Option<TokenId>,
+    /// Changes of the row before it is read.
+    pub filter: Filter,
 }
 
 /// Reads each row of `logits` (`[rows, vocab]`, row-major) as its readout says; `banned` ids get no probability.
@@ -29,6 +32,9 @@ fn read_row(row: &mut [f32], readout: Readout, banned: &[TokenId]) -> Prediction
         if let Some(logit) = row.get_mut(id as usize) {
             *logit = f32::NEG_INFINITY;
         }
+    }
+    if !readout.filter.is_neutral() {
+        readout.filter.apply(row);
     }
     let largest = vector::largest(row);
     let (sum, weighted) = vector::weights_and_entropy(row, largest);
@@ -72,7 +78,7 @@ mod tests {
     #[test]
     fn a_row_is_normalised_without_the_banned_ids() {
         let mut logits = vec![1.0, 3.0, 2.0, 9.0, 2.0];
-        let read = read_rows(&mut logits, 5, &[Readout { top_k: 3, current: Some(0) }], &[3]);
+        let read = read_rows(&mut logits, 5, &[Readout { top_k: 3, current: Some(0), filter: Filter::default() }], &[3]);
         let weights = [1.0f64, 3.0, 2.0, 2.0].map(f64::exp);
         let sum: f64 = weights.iter().sum();
         assert_eq!(read[0].top.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [1, 2, 4], "ties go to the smaller id");
@@ -85,7 +91,7 @@ mod tests {
     #[test]
     fn more_alternatives_than_ids_gives_all_of_them() {
         let mut logits = vec![0.0, f32::NEG_INFINITY, 5.0];
-        let read = read_rows(&mut logits, 3, &[Readout { top_k: 10, current: None }], &[]);
+        let read = read_rows(&mut logits, 3, &[Readout { top_k: 10, current: None, filter: Filter::default() }], &[]);
         assert_eq!(read[0].top.len(), 2);
         assert_eq!(read[0].best().0, 2);
     }

@@ -1,4 +1,7 @@
-//! A decoder-only transformer of the Llama and Qwen2 families, with fused projections and room for a canvas adapter.
+//! A decoder-only transformer of the Llama family and its relatives, with fused projections and room for a canvas adapter.
+//!
+//! Relatives differ by data: biases of the projections, norms of the heads, the part of a head that is rotated, and names of
+//! tensors. Where the feed-forward part is a mixture of experts, see `experts.rs`.
 
 use burn::tensor::Device;
 use burn::tensor::Int;
@@ -6,9 +9,11 @@ use burn::tensor::Tensor;
 use burn::tensor::TensorData;
 
 use crate::model::adapter::Adapter;
+use crate::model::adapter::AdapterBlock;
 use crate::model::adapter::LowRank;
 use crate::model::config::TransformerConfig;
 use crate::model::error::ModelError;
+use crate::model::experts::Experts;
 use crate::model::kernels::HeadLayout;
 use crate::model::kernels::attend;
 use crate::model::kernels::linear;
@@ -22,14 +27,14 @@ use crate::model::weights::Weights;
 
 /// A linear map with the weight as checkpoints have it, `[out, in]`.
 #[derive(Clone, Debug)]
-struct Linear {
-    weight: Tensor<2>,
-    bias: Option<Tensor<2>>,
+pub(super) struct Linear {
+    pub(super) weight: Tensor<2>,
+    pub(super) bias: Option<Tensor<2>>,
 }
 
 impl Linear {
     /// Rows `[rows, in]` to `[rows, out]`, with the update of an adapter.
-    fn forward(&self, rows: Tensor<2>, update: Option<&LowRank>) -> Tensor<2> {
+    pub(super) fn forward(&self, rows: Tensor<2>, update: Option<&LowRank>) -> Tensor<2> {
         let term = update.map(|update| update.term(rows.clone()));
         linear(rows, &self.weight, self.bias.as_ref(), term.as_ref())
     }
@@ -50,14 +55,78 @@ impl RmsNorm {
     }
 }
 
+/// Normalises each query and key head of a fused projection.
+#[derive(Clone, Debug)]
+struct HeadNorms {
+    queries: RmsNorm,
+    keys: RmsNorm,
+}
+
+impl HeadNorms {
+    /// `[rows, (heads + 2 kv_heads) * head_dim]` to the same shape; values are left as they are.
+    fn forward(&self, qkv: Tensor<2>, c: &TransformerConfig) -> Tensor<2> {
+        let rows = qkv.dims()[0];
+        let (q, k) = (c.heads * c.head_dim, c.kv_heads * c.head_dim);
+        let normed = |norm: &RmsNorm, part: Tensor<2>, width: usize| {
+            norm.forward(part.reshape([rows * width / c.head_dim, c.head_dim])).reshape([rows, width])
+        };
+        let queries = normed(&self.queries, qkv.clone().narrow(1, 0, q), q);
+        let keys = normed(&self.keys, qkv.clone().narrow(1, q, k), k);
+        Tensor::cat(vec![queries, keys, qkv.narrow(1, q + k, k)], 1)
+    }
+}
+
+/// What happens to each element by itself.
+#[derive(Clone, Debug)]
+enum FeedForward {
+    Dense(Dense),
+    Experts(Box<Experts>),
+}
+
+/// A gated feed-forward part.
+#[derive(Clone, Debug)]
+pub(super) struct Dense {
+    gate_up_proj: Linear,
+    down_proj: Linear,
+}
+
+impl Dense {
+    /// Reads the part under `prefix` with the given inner width.
+    pub(super) fn read(
+        c: &TransformerConfig,
+        weights: &Weights,
+        prefix: &str,
+        inner: usize,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let mut values = vec![0.0; 2 * inner * c.hidden];
+        let (gate, up) = values.split_at_mut(inner * c.hidden);
+        weights.read(&format!("{prefix}.gate_proj.weight"), &[inner, c.hidden], gate)?;
+        weights.read(&format!("{prefix}.up_proj.weight"), &[inner, c.hidden], up)?;
+        let shape = [c.hidden, inner];
+        let down = weights.read_vec(&format!("{prefix}.down_proj.weight"), &shape)?;
+        let linear = |values: Vec<f32>, shape: [usize; 2]| Linear {
+            weight: Tensor::from_data(TensorData::new(values, shape), device),
+            bias: None,
+        };
+        Ok(Self { gate_up_proj: linear(values, [2 * inner, c.hidden]), down_proj: linear(down, shape) })
+    }
+
+    /// Rows `[rows, hidden]` to the same shape.
+    pub(super) fn forward(&self, rows: Tensor<2>, update: Option<&AdapterBlock>) -> Tensor<2> {
+        let gate_up = self.gate_up_proj.forward(rows, update.map(|update| &update.gate_up));
+        self.down_proj.forward(swiglu(gate_up), update.map(|update| &update.down))
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Block {
     input_layernorm: RmsNorm,
     qkv_proj: Linear,
+    head_norms: Option<HeadNorms>,
     o_proj: Linear,
     post_attention_layernorm: RmsNorm,
-    gate_up_proj: Linear,
-    down_proj: Linear,
+    feed_forward: FeedForward,
 }
 
 /// Embedding, blocks, final norm and head.
@@ -127,23 +196,19 @@ impl Transformer {
             blocks.push(Block {
                 input_layernorm: norm(name("input_layernorm.weight"))?,
                 qkv_proj: read_qkv(c, weights, layer, device)?,
+                head_norms: c.qk_norm.then(|| read_head_norms(c, weights, layer, device)).transpose()?,
                 o_proj: single(name("self_attn.o_proj.weight"), [c.hidden, q])?,
                 post_attention_layernorm: norm(name("post_attention_layernorm.weight"))?,
-                gate_up_proj: {
-                    let mut values = vec![0.0; 2 * c.intermediate * c.hidden];
-                    let (gate, up) = values.split_at_mut(c.intermediate * c.hidden);
-                    weights.read(&name("mlp.gate_proj.weight"), &[c.intermediate, c.hidden], gate)?;
-                    weights.read(&name("mlp.up_proj.weight"), &[c.intermediate, c.hidden], up)?;
-                    Linear { weight: matrix(values, [2 * c.intermediate, c.hidden]), bias: None }
+                feed_forward: match c.experts.filter(|experts| layer >= experts.dense_blocks) {
+                    Some(experts) => FeedForward::Experts(Box::new(Experts::read(c, &experts, weights, &name("mlp"), device)?)),
+                    None => FeedForward::Dense(Dense::read(c, weights, &name("mlp"), c.intermediate, device)?),
                 },
-                down_proj: single(name("mlp.down_proj.weight"), [c.hidden, c.intermediate])?,
             });
         }
-        let lm_head = (!c.tied && weights.contains("lm_head.weight"))
-            .then(|| Ok::<_, ModelError>(matrix(weights.read_vec("lm_head.weight", &table)?, table)))
-            .transpose()?;
+        let lm_head =
+            (!c.tied).then(|| Ok::<_, ModelError>(matrix(weights.read_vec("lm_head.weight", &table)?, table))).transpose()?;
         let norm = norm("model.norm.weight".to_owned())?;
-        let rope = Rope::new(c.head_dim, c.rope_theta);
+        let rope = Rope::partial(c.head_dim, c.rotary_dim, c.rope_theta);
         progress(1.0);
         Ok(Self { device: device.clone(), embed_tokens, blocks, norm, lm_head, rope, config })
     }
@@ -186,14 +251,21 @@ impl Transformer {
         for (layer, block) in self.blocks.iter().enumerate() {
             let update = pass.adapter.and_then(|adapter| adapter.blocks.get(layer));
             let qkv = block.qkv_proj.forward(block.input_layernorm.forward(rows.clone()), update.map(|update| &update.qkv));
+            let qkv = match &block.head_norms {
+                Some(norms) => norms.forward(qkv, c),
+                None => qkv,
+            };
             let (queries, keys, values) = split_heads(qkv, &rotation, layout);
             let past = pass.past.and_then(|(cache, len)| cache.block(layer, len));
             let attended = attend(queries, keys.clone(), values.clone(), past, pass.bias.clone());
             keys_values.push((keys, values));
             rows = rows + block.o_proj.forward(attended, update.map(|update| &update.out));
             let normed = block.post_attention_layernorm.forward(rows.clone());
-            let gate_up = block.gate_up_proj.forward(normed, update.map(|update| &update.gate_up));
-            rows = rows + block.down_proj.forward(swiglu(gate_up), update.map(|update| &update.down));
+            rows = rows
+                + match &block.feed_forward {
+                    FeedForward::Dense(dense) => dense.forward(normed, update),
+                    FeedForward::Experts(experts) => experts.forward(normed),
+                };
             if trace {
                 traced.push(rows.clone().reshape([batch, seq, hidden]));
             }
@@ -209,30 +281,41 @@ impl Transformer {
     }
 }
 
-/// Reads the query, key and value projections as one.
+/// Reads the query, key and value projections as one; a checkpoint has them apart or fused in this order.
 fn read_qkv(c: &TransformerConfig, weights: &Weights, layer: usize, device: &Device) -> Result<Linear, ModelError> {
-    let widths = [c.heads * c.head_dim, c.kv_heads * c.head_dim, c.kv_heads * c.head_dim];
+    let (q, kv) = (c.heads * c.head_dim, c.kv_heads * c.head_dim);
+    let name = |projection: &str, kind: &str| format!("model.layers.{layer}.self_attn.{projection}_proj.{kind}");
     let mut values = vec![0.0; c.qkv_rows() * c.hidden];
     let mut biases = vec![0.0; c.qkv_rows()];
-    let (mut rest, mut bias_rest) = (values.as_mut_slice(), biases.as_mut_slice());
-    for (projection, width) in ["q", "k", "v"].into_iter().zip(widths) {
-        let name = format!("model.layers.{layer}.self_attn.{projection}_proj");
-        let (out, more) = rest.split_at_mut(width * c.hidden);
-        let (bias, more_bias) = bias_rest.split_at_mut(width);
-        let (weight_name, bias_name) = (format!("{name}.weight"), format!("{name}.bias"));
-        if projection == "v" {
-            weights.read(&weight_name, &[width, c.hidden], out)?;
-        } else {
-            weights.read_rotated(&weight_name, c, &[width, c.hidden], out)?;
+    if weights.contains(&name("qkv", "weight")) {
+        weights.read(&name("qkv", "weight"), &[c.qkv_rows(), c.hidden], &mut values)?;
+        weights.order_heads(c, &[q + kv, c.hidden], &mut values[..(q + kv) * c.hidden]);
+    } else {
+        let (mut rest, mut bias_rest) = (values.as_mut_slice(), biases.as_mut_slice());
+        for (projection, width) in [("q", q), ("k", kv), ("v", kv)] {
+            let (out, more) = rest.split_at_mut(width * c.hidden);
+            let (bias, more_bias) = bias_rest.split_at_mut(width);
+            let read = |name: &str, shape: &[usize], out: &mut [f32]| match projection {
+                "v" => weights.read(name, shape, out),
+                _ => weights.read_rotated(name, c, shape, out),
+            };
+            read(&name(projection, "weight"), &[width, c.hidden], out)?;
+            if c.qkv_bias {
+                read(&name(projection, "bias"), &[width], bias)?;
+            }
+            (rest, bias_rest) = (more, more_bias);
         }
-        if c.qkv_bias && projection == "v" {
-            weights.read(&bias_name, &[width], bias)?;
-        } else if c.qkv_bias {
-            weights.read_rotated(&bias_name, c, &[width], bias)?;
-        }
-        (rest, bias_rest) = (more, more_bias);
     }
     let weight = Tensor::from_data(TensorData::new(values, [c.qkv_rows(), c.hidden]), device);
     let bias = c.qkv_bias.then(|| Tensor::from_data(TensorData::new(biases, [1, c.qkv_rows()]), device));
     Ok(Linear { weight, bias })
+}
+
+fn read_head_norms(c: &TransformerConfig, weights: &Weights, layer: usize, device: &Device) -> Result<HeadNorms, ModelError> {
+    let read = |part: &str| -> Result<RmsNorm, ModelError> {
+        let mut values = vec![0.0; c.head_dim];
+        weights.read_rotated(&format!("model.layers.{layer}.self_attn.{part}_norm.weight"), c, &[c.head_dim], &mut values)?;
+        Ok(RmsNorm { weight: Tensor::from_data(TensorData::new(values, [1, c.head_dim]), device), eps: c.rms_norm_eps })
+    };
+    Ok(HeadNorms { queries: read("q")?, keys: read("k")? })
 }

@@ -14,6 +14,8 @@ use crate::model::error::ModelError;
 use crate::model::gguf::BlockType;
 use crate::model::gguf::Gguf;
 use crate::model::gguf::dequant;
+use crate::model::naming::Naming;
+use crate::model::rope::Rope;
 use crate::model::spec::Family;
 
 /// A set of named tensors.
@@ -27,6 +29,8 @@ pub enum Weights {
         files: Vec<(PathBuf, Mmap)>,
         /// Tensor name to file.
         index: HashMap<String, usize>,
+        /// How the checkpoint calls its tensors.
+        naming: Naming,
     },
 }
 
@@ -50,7 +54,8 @@ impl Weights {
             }
             files.push((path.clone(), map));
         }
-        Ok(Self::Safetensors { files, index })
+        let naming = Naming::detect(|name| index.contains_key(name));
+        Ok(Self::Safetensors { files, index, naming })
     }
 
     /// The first file.
@@ -65,7 +70,7 @@ impl Weights {
     pub fn contains(&self, name: &str) -> bool {
         match self {
             Self::Gguf(gguf) => gguf_name(name).is_some_and(|name| gguf.tensor(&name).is_some()),
-            Self::Safetensors { index, .. } => index.contains_key(name),
+            Self::Safetensors { index, naming, .. } => index.contains_key(&*naming.of(name)),
         }
     }
 
@@ -91,7 +96,8 @@ impl Weights {
                 dequant::expand(info.block, data, out);
                 Ok(())
             }
-            Self::Safetensors { files, index } => {
+            Self::Safetensors { files, index, naming } => {
+                let name = &*naming.of(name);
                 let file = index.get(name).and_then(|&file| files.get(file));
                 let (path, map) = file.ok_or_else(|| missing(self.path()))?;
                 let tensors = parse(path, map)?;
@@ -122,8 +128,10 @@ impl Weights {
         Ok(out)
     }
 
-    /// Reads a query or key projection. llama.cpp stores those of the Llama family with interleaved rotary pairs; here the two
-    /// halves of a head are rotated against each other, so the rows are put back into the order of the original checkpoint.
+    /// Reads what makes the values of query or key heads: `rows` of a projection, a bias or a norm, `[heads * head_dim, ..]`.
+    ///
+    /// The kernels rotate the two halves of a head against each other. llama.cpp stores the heads of the Llama family with the
+    /// values of a pair side by side, and some families rotate a part of each head only: their rows are put into order here.
     ///
     /// # Errors
     /// As [`Weights::read`].
@@ -135,17 +143,27 @@ impl Weights {
         out: &mut [f32],
     ) -> Result<(), ModelError> {
         self.read(name, shape, out)?;
-        if matches!(self, Self::Gguf(_)) && config.family == Family::Llama {
-            let row = shape.get(1).copied().unwrap_or(1);
-            let interleaved = out.to_vec();
-            let half = config.head_dim / 2;
-            for (target, out) in out.chunks_exact_mut(row).enumerate() {
-                let (head, place) = (target / config.head_dim, target % config.head_dim);
-                let source = head * config.head_dim + 2 * (place % half) + place / half;
-                out.copy_from_slice(&interleaved[source * row..(source + 1) * row]);
-            }
-        }
+        self.order_heads(config, shape, out);
         Ok(())
+    }
+
+    /// Puts rows of query or key heads into the order of the kernels; see [`Weights::read_rotated`].
+    pub fn order_heads(&self, config: &TransformerConfig, shape: &[usize], out: &mut [f32]) {
+        let half = config.head_dim / 2;
+        let order: Vec<usize> = match self {
+            Self::Gguf(_) if config.family == Family::Llama => {
+                (0..config.head_dim).map(|place| 2 * (place % half) + place / half).collect()
+            }
+            _ if config.rotary_dim < config.head_dim => Rope::order(config.head_dim, config.rotary_dim),
+            _ => return,
+        };
+        let row = shape.get(1).copied().unwrap_or(1);
+        let stored = out.to_vec();
+        for (target, out) in out.chunks_exact_mut(row).enumerate() {
+            let (head, place) = (target / config.head_dim, target % config.head_dim);
+            let source = head * config.head_dim + order[place];
+            out.copy_from_slice(&stored[source * row..(source + 1) * row]);
+        }
     }
 
     /// Releases what the system keeps resident of the files, once everything was read.

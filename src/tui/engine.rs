@@ -72,6 +72,17 @@ pub struct Request {
     pub instruction: String,
     /// How.
     pub options: Options,
+    /// A finished text, of which a part is denoised again; `None` to begin with nothing.
+    pub start: Option<Start>,
+}
+
+/// A finished text of the spans, and what of it is to be denoised again around the rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// The text of each span.
+    pub texts: Vec<String>,
+    /// For each part its span, and its bytes in the text of that.
+    pub masked: Vec<(usize, Range<usize>)>,
 }
 
 /// A slot: its span, and its place among the slots of that span.
@@ -153,8 +164,13 @@ pub enum Event {
         id: u64,
         /// What it looks like.
         frame: Arc<Frame>,
-        /// What else its slots might hold.
-        choices: Arc<Choices>,
+    },
+    /// What else some slots of the last frame might hold: the answer to [`Command::Ask`], empty when there is none.
+    Choices {
+        /// The request.
+        id: u64,
+        /// The alternatives.
+        choices: Choices,
     },
     /// The end of a request: its candidates, best first.
     Finished {

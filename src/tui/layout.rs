@@ -287,7 +287,7 @@ mod tests {
             Cell::committed(" = b;\n", 0.9, 1),
         ];
         let section = Section { first_line: 2, parts: vec![Part::Lines(cells)] };
-        run.push(Arc::new(Frame { sections: vec![section], ..Frame::default() }), Arc::default());
+        run.push(Arc::new(Frame { sections: vec![section], ..Frame::default() }));
         run
     }
 

@@ -93,19 +93,16 @@ impl ScriptedEngine {
     fn show(&mut self) -> Option<Event> {
         let id = self.current.as_ref()?.0;
         let frame = self.frame.clone()?;
-        let mut choices = Choices::new();
-        for (span, cells) in cells(&frame).enumerate() {
-            for (index, cell) in cells.iter().enumerate() {
-                let of = |(rank, text): (usize, String)| Alternative {
-                    token: rank as u32,
-                    text,
-                    probability: 0.8 / (1 << rank) as f32,
-                };
-                let texts = [cell.text.clone(), format!("{}_b", cell.text.trim_end()), "c".to_owned()];
-                choices.insert(SlotId { span, index }, texts.into_iter().enumerate().map(of).collect());
-            }
-        }
-        Some(Event::Frame { id, frame: Arc::new(frame), choices: Arc::new(choices) })
+        Some(Event::Frame { id, frame: Arc::new(frame) })
+    }
+
+    fn choices(&self, slot: SlotId) -> Option<Event> {
+        let (id, _) = self.current.as_ref()?;
+        let cell = self.frame.as_ref().and_then(|frame| cells(frame).nth(slot.span)?.get(slot.index));
+        let of = |(rank, text): (usize, String)| Alternative { token: rank as u32, text, probability: 0.8 / (1 << rank) as f32 };
+        let texts = cell.map(|cell| [cell.text.clone(), format!("{}_b", cell.text.trim_end()), "c".to_owned()]);
+        let all = texts.map(|texts| (slot, texts.into_iter().enumerate().map(of).collect()));
+        Some(Event::Choices { id: *id, choices: all.into_iter().collect::<Choices>() })
     }
 
     fn change(&mut self, slots: &[SlotId], change: impl Fn(&mut Cell)) {
@@ -169,8 +166,8 @@ impl Engine for ScriptedEngine {
                 };
                 *cell = Cell::pinned(text);
             }),
-            Command::Ask(_) => {
-                let event = self.show();
+            Command::Ask(slot) => {
+                let event = self.choices(slot);
                 self.events.extend(event);
             }
             Command::Threshold(_) => {}

@@ -111,7 +111,7 @@ mod tests {
         let mut run = Run::new(1, File::new("src/a & b.rs", text, None), vec![27..42], 0.9);
         for (index, mut frame) in frames().into_iter().enumerate() {
             frame.progress.elapsed = Duration::from_millis(200 * index as u64 * index as u64);
-            run.push(Arc::new(frame), Arc::default());
+            run.push(Arc::new(frame));
         }
         Recording::new(&run, "say <hello>", Arc::new(Theme::named(theme).unwrap()))
     }

@@ -6,6 +6,7 @@ use crate::document::Span;
 use crate::patch::hunk::Hunk;
 use crate::patch::hunk::hunks;
 use crate::tui::engine::Candidate;
+use crate::tui::engine::Start;
 use crate::tui::state::Composition;
 use crate::tui::words::Words;
 use crate::tui::words::words;
@@ -142,10 +143,22 @@ impl Review {
         present.at = present.hunks.iter().position(|each| each.accepted.is_none()).unwrap_or(0);
     }
 
-    /// The file's spans with every hunk that is not rejected, and in them a hole where `wanted` is, which keeps its old text;
-    /// without one, every span is a hole as a whole.
-    pub fn composition(&self, text: &str, wanted: Option<usize>) -> Composition {
-        let (mut pieces, mut holes) = (Vec::new(), Vec::new());
+    /// The file's spans with every hunk that is not rejected, each a hole as a whole: for what is to be done to all of it.
+    pub fn composition(&self, text: &str) -> Composition {
+        let (pieces, _) = self.pieces(text, None);
+        let holes = pieces.iter().enumerate().map(|(index, piece)| (index, 0..piece.len())).collect();
+        Composition { pieces, holes }
+    }
+
+    /// The file's spans with every hunk that is not rejected and the one that is `wanted`, which is masked.
+    pub fn start(&self, text: &str, wanted: usize) -> Start {
+        let (texts, masked) = self.pieces(text, Some(wanted));
+        Start { texts, masked }
+    }
+
+    /// The text of each span as far as it is kept, and where in it the wanted hunk is.
+    fn pieces(&self, text: &str, wanted: Option<usize>) -> (Vec<String>, Vec<(usize, Range<usize>)>) {
+        let (mut pieces, mut places) = (Vec::new(), Vec::new());
         for span in &self.spans {
             let mut piece = String::new();
             let mut place = span.start;
@@ -153,20 +166,18 @@ impl Review {
             for (index, each) in own {
                 piece.push_str(text.get(place..each.hunk.at.start).unwrap_or(""));
                 place = each.hunk.at.end;
-                let keeps_old = wanted == Some(index) || each.accepted == Some(false);
                 let start = piece.len();
+                let is_wanted = wanted == Some(index);
+                let keeps_old = each.accepted == Some(false) && !is_wanted;
                 piece.push_str(if keeps_old { &each.hunk.old } else { &each.hunk.new });
-                if wanted == Some(index) {
-                    holes.push((pieces.len(), start..piece.len()));
+                if is_wanted {
+                    places.push((pieces.len(), start..piece.len()));
                 }
             }
             piece.push_str(text.get(place..span.end).unwrap_or(""));
-            if wanted.is_none() {
-                holes.push((pieces.len(), 0..piece.len()));
-            }
             pieces.push(piece);
         }
-        Composition { pieces, holes }
+        (pieces, places)
     }
 }
 
@@ -186,15 +197,16 @@ mod tests {
     }
 
     #[test]
-    fn a_hole_keeps_its_old_text_and_the_rest_is_kept() {
+    fn the_wanted_hunk_is_masked_and_the_rest_is_kept() {
         let mut review = review();
         assert_eq!(review.hunks().len(), 2);
-        let composition = review.composition(TEXT, Some(1));
-        assert_eq!(composition, Composition { pieces: vec!["A\nb\nc\nd\n".into()], holes: vec![(0, 4..6)] });
-        assert_eq!(composition.fill(&["X\n".into()]), ["A\nb\nX\nd\n"]);
+        let start = review.start(TEXT, 1);
+        assert_eq!(start, Start { texts: vec!["A\nb\nC\nC2\nd\n".into()], masked: vec![(0, 4..9)] });
         review.present().unwrap().hunks[0].accepted = Some(false);
-        assert_eq!(review.composition(TEXT, Some(1)).pieces, ["a\nb\nc\nd\n"]);
-        assert_eq!(review.composition(TEXT, None).holes, [(0, 0..9)]);
+        review.present().unwrap().hunks[1].accepted = Some(false);
+        assert_eq!(review.start(TEXT, 1).texts, ["a\nb\nC\nC2\nd\n"], "the other one is rejected");
+        let composition = review.composition(TEXT);
+        assert_eq!(composition, Composition { pieces: vec!["a\nb\nc\nd\n".into()], holes: vec![(0, 0..8)] });
     }
 
     #[test]

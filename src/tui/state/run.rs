@@ -49,14 +49,18 @@ pub struct Run {
     pub file: File,
     /// The bytes under change.
     pub spans: Vec<Range<usize>>,
-    /// Where its result goes; `None` when it makes candidates for the file as it is.
+    /// Whether its candidates come beside those that are reviewed already.
+    pub adds: bool,
+    /// Where its texts go; `None` when they are those of the file's spans.
     pub composition: Option<Composition>,
     /// The frames so far.
     pub frames: VecDeque<Arc<Frame>>,
     /// Steps that were shown and are no longer kept.
     pub forgotten: usize,
-    /// What else the slots of the newest frame might hold.
-    pub choices: Arc<Choices>,
+    /// What is known of what else the slots of the newest frame might hold.
+    pub choices: Choices,
+    /// The slot that the engine was asked about and has not answered for.
+    pub asked: Option<SlotId>,
     /// The frame looked at; `None` for the newest.
     pub shown: Option<usize>,
     /// Whether the engine holds.
@@ -80,10 +84,12 @@ impl Run {
             id,
             file,
             spans,
+            adds: false,
             composition: None,
             frames: VecDeque::new(),
             forgotten: 0,
-            choices: Arc::default(),
+            choices: Choices::new(),
+            asked: None,
             shown: None,
             paused: false,
             ended: false,
@@ -102,15 +108,15 @@ impl Run {
         }
     }
 
-    /// Takes a new frame; the oldest one goes when there are too many.
-    pub fn push(&mut self, frame: Arc<Frame>, choices: Arc<Choices>) {
+    /// Takes a new frame; the oldest one goes when there are too many. What was known of the slots was so before it.
+    pub fn push(&mut self, frame: Arc<Frame>) {
         if self.frames.len() >= MAX_FRAMES {
             self.frames.pop_front();
             self.forgotten += 1;
             self.shown = self.shown.map(|shown| shown.saturating_sub(1));
         }
         self.frames.push_back(frame);
-        self.choices = choices;
+        self.choices.clear();
         self.cursor = self.cursor.and_then(|slot| self.nearest(slot));
         self.anchor = self.anchor.and_then(|slot| self.nearest(slot));
     }
@@ -249,7 +255,7 @@ mod tests {
 
     fn run(frames: &[&[&str]]) -> Run {
         let mut run = Run::new(1, File::new("a", "x\n", None), vec![0..2], 0.9);
-        frames.iter().for_each(|texts| run.push(frame(texts), Arc::default()));
+        frames.iter().for_each(|texts| run.push(frame(texts)));
         run
     }
 
@@ -277,10 +283,10 @@ mod tests {
     fn old_frames_go_and_the_place_stays() {
         let mut run = run(&[&["a"]]);
         run.look_at(0);
-        (0..MAX_FRAMES).for_each(|_| run.push(frame(&["a"]), Arc::default()));
+        (0..MAX_FRAMES).for_each(|_| run.push(frame(&["a"])));
         assert_eq!((run.frames.len(), run.forgotten), (MAX_FRAMES, 1));
         run.look_at(5);
-        run.push(frame(&["a"]), Arc::default());
+        run.push(frame(&["a"]));
         assert_eq!(run.shown, Some(4));
         run.look_at(MAX_FRAMES - 1);
         assert_eq!(run.shown, None, "the last one is the newest");
@@ -298,7 +304,7 @@ mod tests {
         run.cursor = Some(slot(2));
         run.anchor = Some(slot(0));
         assert_eq!(run.chosen().len(), 3);
-        run.push(frame(&["a"]), Arc::default());
+        run.push(frame(&["a"]));
         assert_eq!((run.cursor, run.chosen()), (Some(slot(0)), vec![slot(0)]));
     }
 }

@@ -11,6 +11,7 @@ use crate::tui::state::Mode;
 use crate::tui::state::Review;
 use crate::tui::state::State;
 use crate::tui::update::Effect;
+use crate::tui::update::run;
 use crate::tui::update::tell;
 
 pub(super) fn on_engine(state: &mut State, keymap: &Keymap, event: Event) -> Vec<Effect> {
@@ -18,13 +19,29 @@ pub(super) fn on_engine(state: &mut State, keymap: &Keymap, event: Event) -> Vec
     match event {
         Event::Loading(share) => state.engine = EngineState::Loading(share.clamp(0.0, 1.0)),
         Event::Ready(name) => state.engine = EngineState::Ready(visible(&name).into_owned()),
-        Event::Frame { id, frame, choices } if current == Some(id) => {
+        Event::Frame { id, frame } if current == Some(id) => {
             if let Some(run) = &mut state.run {
-                run.push(frame, choices);
+                run.push(frame);
+                return run::ask(run);
+            }
+        }
+        Event::Choices { id, choices } if current == Some(id) => {
+            if let Some(run) = &mut state.run {
+                let answered = run.asked.take();
+                run.choices.extend(choices);
+                // The cursor may have gone on meanwhile.
+                if answered != run.cursor {
+                    return run::ask(run);
+                }
             }
         }
         Event::Finished { id, candidates } if current == Some(id) => finished(state, keymap, candidates),
-        Event::Refused { id, message } if current == Some(id) => tell(state, message, true),
+        Event::Refused { id, message } if current == Some(id) => {
+            if let Some(run) = &mut state.run {
+                run.asked = None;
+            }
+            tell(state, message, true);
+        }
         Event::Failed { id, message } => {
             if id.is_none() {
                 state.engine = EngineState::Gone(visible(&message).into_owned());
@@ -40,7 +57,7 @@ pub(super) fn on_engine(state: &mut State, keymap: &Keymap, event: Event) -> Vec
             }
         }
         // Of a request that was given up.
-        Event::Frame { .. } | Event::Finished { .. } | Event::Refused { .. } => {}
+        Event::Frame { .. } | Event::Choices { .. } | Event::Finished { .. } | Event::Refused { .. } => {}
     }
     Vec::new()
 }
@@ -53,7 +70,7 @@ fn finished(state: &mut State, keymap: &Keymap, candidates: Vec<Candidate>) {
     run.anchor = None;
     run.shown = None;
     let candidates = run.composed(candidates);
-    match (&mut state.review, run.composition.is_some()) {
+    match (&mut state.review, run.adds) {
         (Some(review), true) => {
             let new: Vec<Candidate> = candidates.into_iter().filter(|candidate| !review.has(candidate)).collect();
             let (before, first) = (review.candidate, review.candidates.len());

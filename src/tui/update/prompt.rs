@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::tui::engine::Method;
 use crate::tui::engine::Options;
 use crate::tui::engine::Request;
+use crate::tui::engine::Start;
 use crate::tui::keymap::Action;
 use crate::tui::state::Composition;
 use crate::tui::state::EngineState;
@@ -40,9 +41,8 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
 
 /// Starts a request for the selected spans of the file.
 pub(super) fn submit(state: &mut State) -> Vec<Effect> {
-    let spans = state.spans();
-    let file = state.file.clone();
-    let effects = request(state, file, spans, None, state.options);
+    let run = Run::new(state.next_id, state.file.clone(), state.spans(), state.options.threshold);
+    let effects = request(state, run, None, state.options);
     if !effects.is_empty() {
         state.review = None;
     }
@@ -55,16 +55,18 @@ fn follow_up(state: &mut State) -> Vec<Effect> {
         state.mode = Mode::Browse;
         return Vec::new();
     };
-    let composition = review.composition(&state.file.text, None);
-    compose(state, composition, state.options)
-}
-
-/// Starts a request for the holes of a candidate that is partly kept.
-pub(super) fn compose(state: &mut State, composition: Composition, options: Options) -> Vec<Effect> {
-    let Some(review) = &state.review else { return Vec::new() };
+    let composition = review.composition(&state.file.text);
     let (text, spans) = spliced(&state.file.text, &review.spans, &composition);
     let file = File::new(state.file.name.clone(), text, state.file.language);
-    request(state, file, spans, Some(composition), options)
+    let run = Run::new(state.next_id, file, spans, state.options.threshold);
+    request(state, Run { adds: true, composition: Some(composition), ..run }, None, state.options)
+}
+
+/// Starts a request for a part of a candidate, around which the rest is kept.
+pub(super) fn restart(state: &mut State, start: Start, options: Options) -> Vec<Effect> {
+    let Some(review) = &state.review else { return Vec::new() };
+    let run = Run::new(state.next_id, state.file.clone(), review.spans.clone(), options.threshold);
+    request(state, Run { adds: true, ..run }, Some(start), options)
 }
 
 /// The file with the pieces in the place of its spans, and the holes in it.
@@ -84,19 +86,12 @@ fn spliced(text: &str, spans: &[Range<usize>], composition: &Composition) -> (St
     (new, composition.holes.iter().map(hole).collect())
 }
 
-fn request(
-    state: &mut State,
-    file: File,
-    spans: Vec<Range<usize>>,
-    composition: Option<Composition>,
-    options: Options,
-) -> Vec<Effect> {
+fn request(state: &mut State, run: Run, start: Option<Start>, options: Options) -> Vec<Effect> {
     if let EngineState::Gone(why) = &state.engine {
         let why = why.clone();
         tell(state, why, true);
         return Vec::new();
     }
-    let id = state.next_id;
     state.next_id += 1;
     let instruction = state.input.text.trim().to_owned();
     if !instruction.is_empty() && state.history.last() != Some(&instruction) {
@@ -109,8 +104,9 @@ fn request(
     // Several candidates are drawn by denoising; a draft is one.
     let method = if options.candidates > 1 && options.method == Method::Auto { Method::Denoise } else { options.method };
     let options = Options { method, ..options };
-    let request = Request { id, file: file.name.clone(), text: file.text.clone(), spans: spans.clone(), instruction, options };
-    state.run = Some(Run { composition, ..Run::new(id, file, spans, options.threshold) });
+    let (id, file, text, spans) = (run.id, run.file.name.clone(), run.file.text.clone(), run.spans.clone());
+    state.run = Some(run);
+    let request = Request { id, file, text, spans, instruction, options, start };
     vec![Effect::Submit(request)]
 }
 

@@ -163,11 +163,11 @@ fn again_hunk(state: &mut State) -> Vec<Effect> {
     if let Some(hunk) = review.present().and_then(|decisions| decisions.hunks.get_mut(at)) {
         hunk.accepted = Some(false);
     }
-    let composition = review.composition(&state.file.text, Some(at));
+    let start = review.start(&state.file.text, at);
     // Another seed each time, or the same text would come again.
     state.options.seed = state.options.seed.wrapping_add(1);
     let options = Options { candidates: AGAIN, method: Method::Denoise, ..state.options };
-    prompt::compose(state, composition, options)
+    prompt::restart(state, start, options)
 }
 
 /// Everything again, for the same spans of the file.

@@ -40,6 +40,10 @@ pub(super) fn act(state: &mut State, keymap: &Keymap, action: Action) -> Vec<Eff
         Action::Pause => {
             run.paused = !run.paused;
             run.shown = None;
+            if !run.paused {
+                run.cursor = None;
+                run.anchor = None;
+            }
             return vec![Effect::Steer(if run.paused { Command::Pause } else { Command::Resume })];
         }
         Action::StepOnce => {
@@ -131,15 +135,21 @@ fn move_cursor(run: &mut Run, action: Action) -> Vec<Effect> {
 /// The cursor came to a slot: the run is held, and what else could stand there is asked for if it is not known.
 pub(super) fn on_slot(run: &mut Run) -> Vec<Effect> {
     let mut effects = hold(run);
-    if let Some(slot) = run.cursor
-        && !run.ended
-        && run.shown.is_none()
-        && run.anchor.is_none()
-        && !run.choices.contains_key(&slot)
-    {
-        effects.push(Effect::Steer(Command::Ask(slot)));
-    }
+    effects.extend(ask(run));
     effects
+}
+
+/// Asks what else could stand in the slot of the cursor, while the run is held: each answer costs the model a call. One question
+/// at a time: who runs over many slots wants to know about the last one.
+pub(super) fn ask(run: &mut Run) -> Vec<Effect> {
+    let wants = run.paused && !run.ended && run.shown.is_none() && run.anchor.is_none() && run.asked.is_none();
+    match run.cursor.filter(|slot| wants && !run.choices.contains_key(slot)) {
+        Some(slot) => {
+            run.asked = Some(slot);
+            vec![Effect::Steer(Command::Ask(slot))]
+        }
+        None => Vec::new(),
+    }
 }
 
 /// Commands for the slots that are chosen.

@@ -413,32 +413,32 @@ fn pin_remask_and_choose() {
     session.keys("p");
     assert!(session.told().contains("choose a token first"));
     session.keys("right right p");
-    session.poll();
+    session.settle();
     let state = |session: &Session, index| session.run().cell(slot(index)).unwrap().state;
     assert_eq!(state(&session, 1), CellState::Pinned);
     session.keys("p");
-    session.poll();
+    session.settle();
     assert!(!matches!(state(&session, 1), CellState::Pinned), "the same key lets it change again");
     session.keys("r");
-    session.poll();
+    session.settle();
     assert!(state(&session, 1).is_masked());
     session.keys("p");
     assert!(session.told().contains("nothing stands here"));
     session.keys("2");
-    session.poll();
+    session.settle();
     assert_eq!(session.run().cell(slot(1)).unwrap().text, ": u32_b");
     session.keys("8");
     assert!(session.told().contains("no alternative 8"));
     session.keys("[ r");
     assert!(session.told().contains("earlier step"));
     session.keys("} left v right r");
-    session.poll();
+    session.settle();
     assert!(state(&session, 0).is_masked() && state(&session, 1) == CellState::Pinned, "what is pinned stays");
     session.keys("R");
     let commands = &session.engine.commands;
     assert_eq!(commands.last(), Some(&Command::Remask(vec![slot(0), slot(1), slot(2)])), "the slots of the line");
     assert!(commands.contains(&Command::Choose { slot: slot(1), token: 1 }));
-    session.poll();
+    session.settle();
     session.keys("space");
     session.settle();
     assert_eq!(session.state.mode, Mode::Review);
@@ -453,7 +453,7 @@ fn every_alternative_has_its_key() {
         .collect();
     for digit in 1..=8u32 {
         if let Some(run) = &mut session.state.run {
-            run.choices = Arc::new(Choices::from([(slot(0), alternatives.clone())]));
+            run.choices = Choices::from([(slot(0), alternatives.clone())]);
         }
         session.keys(&digit.to_string());
         assert_eq!(session.engine.commands.last(), Some(&Command::Choose { slot: slot(0), token: 99 + digit }));
@@ -475,20 +475,23 @@ fn the_threshold_moves_in_its_bounds() {
 }
 
 #[test]
-fn what_is_not_known_of_a_slot_is_asked_for() {
+fn what_is_not_known_of_a_slot_is_asked_for_one_slot_at_a_time() {
     let mut session = steered();
-    if let Some(run) = &mut session.state.run {
-        run.choices = Arc::default();
-    }
-    session.keys("right");
-    assert!(session.engine.commands.contains(&Command::Ask(slot(0))));
+    session.keys("right right right");
+    let asks = |session: &Session| session.engine.commands.iter().filter(|command| matches!(command, Command::Ask(_))).count();
+    assert_eq!(asks(&session), 1, "the answer for the first slot is not there yet");
+    session.settle();
+    assert_eq!(asks(&session), 2, "then the slot where the cursor is by now");
+    assert!(session.run().choices.contains_key(&slot(2)) && !session.run().choices.contains_key(&slot(1)));
+    session.send(Msg::Engine(Event::Refused { id: session.run().id, message: "slot 2 is gone".into() }));
+    assert_eq!((session.told(), session.run().asked), ("slot 2 is gone", None));
 }
 
 #[test]
 fn one_hunk_again_around_what_is_kept() {
     let text = "fn main() {\n    a();\n    b();\n    c();\n}\n";
     let first = candidate("    A();\n    b();\n    C();\n");
-    let again = vec![candidate("    c();\n"), candidate("    D();\n")];
+    let again = ["c", "D"].map(|word| candidate(&format!("    A();\n    b();\n    {word}();\n"))).to_vec();
     let engine = ScriptedEngine::default().answer(frames(), vec![first]).answer(frames(), again);
     let mut session = Session::open("x.rs", text, engine);
     session.keys("j v j j i d o enter");
@@ -496,8 +499,10 @@ fn one_hunk_again_around_what_is_kept() {
     assert_eq!(session.review().hunks().len(), 2);
     session.keys("space g");
     let request = session.engine.requests[1].clone();
-    assert_eq!(&*request.text, text.replace("a();", "A();").as_str(), "the accepted hunk is kept around it");
-    assert_eq!(&request.text[request.spans[0].clone()], "    c();\n");
+    assert_eq!(&*request.text, text);
+    let start = request.start.unwrap();
+    assert_eq!(start.texts, ["    A();\n    b();\n    C();\n"], "what is kept around the hunk");
+    assert_eq!(&start.texts[0][start.masked[0].1.clone()], "    C();\n");
     assert_eq!((request.instruction.as_str(), request.options.candidates), ("do", 2));
     session.settle();
     assert_eq!(session.state.mode, Mode::Review);
@@ -850,17 +855,16 @@ fn any_msg() -> impl Strategy<Value = Msg> {
         keys.extend(bound.split(' ').map(|key| key.parse::<Key>().unwrap()));
     }
     let frame = frames().remove(1);
-    let choices = Arc::new(Choices::from([(
-        slot(0),
-        vec![crate::tui::engine::Alternative { token: 1, text: "日".into(), probability: 0.5 }],
-    )]));
+    let choices =
+        Choices::from([(slot(0), vec![crate::tui::engine::Alternative { token: 1, text: "日".into(), probability: 0.5 }])]);
     let kind = prop_oneof![Just(MouseKind::Press), Just(MouseKind::Drag), Just(MouseKind::WheelUp), Just(MouseKind::WheelDown)];
     prop_oneof![
         20 => prop::sample::select(keys).prop_map(Msg::Key),
         1 => ".{0,20}".prop_map(Msg::Paste),
         1 => (0u16..300, 0u16..100).prop_map(|(width, height)| Msg::Resize(width, height)),
         2 => (kind, 0u16..90, 0u16..30).prop_map(|(kind, column, row)| Msg::Mouse(Mouse { kind, column, row })),
-        3 => (0u64..4).prop_map(move |id| Msg::Engine(Event::Frame { id, frame: Arc::new(frame.clone()), choices: choices.clone() })),
+        3 => (0u64..4).prop_map(move |id| Msg::Engine(Event::Frame { id, frame: Arc::new(frame.clone()) })),
+        1 => (0u64..4).prop_map(move |id| Msg::Engine(Event::Choices { id, choices: choices.clone() })),
         2 => ((0u64..4), prop::collection::vec("[a-z\n日]{0,12}", 0..3)).prop_map(|(id, texts)| {
             let candidates = texts.iter().map(|text| candidate(text)).collect();
             Msg::Engine(Event::Finished { id, candidates })

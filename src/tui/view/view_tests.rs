@@ -104,7 +104,11 @@ fn picking(size: (u16, u16)) -> State {
 /// A run whose cursor is on a token.
 fn steering(size: (u16, u16)) -> State {
     let mut state = running(size);
-    type_keys(&mut state, "right right");
+    type_keys(&mut state, "right");
+    let alternative = |(token, text, probability): (u32, &str, f32)| Alternative { token, text: text.into(), probability };
+    let known = [(1, ".split_whitespace", 0.61), (2, ".split", 0.22), (3, " ", 0.1), (4, "日本\n", 0.004)].map(alternative);
+    let choices = Choices::from([(SlotId { span: 0, index: 1 }, known.to_vec())]);
+    update(&mut state, &Keymap::default(), Msg::Engine(Event::Choices { id: 1, choices }));
     state
 }
 
@@ -151,10 +155,7 @@ fn running(size: (u16, u16)) -> State {
         update(&mut state, &keymap, Msg::Key(key.parse().unwrap()));
     }
     for step in 1..=4 {
-        let alternative = |(token, text, probability): (u32, &str, f32)| Alternative { token, text: text.into(), probability };
-        let known = [(1, ".split_whitespace", 0.61), (2, ".split", 0.22), (3, " ", 0.1), (4, "日本\n", 0.004)].map(alternative);
-        let choices = Choices::from([(SlotId { span: 0, index: 1 }, known.to_vec())]);
-        let event = Event::Frame { id: 1, frame: Arc::new(frame_of(step)), choices: Arc::new(choices) };
+        let event = Event::Frame { id: 1, frame: Arc::new(frame_of(step)) };
         update(&mut state, &keymap, Msg::Engine(event));
     }
     state

@@ -12,7 +12,7 @@ use crate::cli::common::ModelArgs;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::live::editor;
-use crate::cli::tui::adapter::Adapter;
+pub use crate::cli::tui::adapter::Adapter;
 use crate::cli::tui::host::FileHost;
 use crate::document::Document;
 use crate::edit::engine::Engine;
@@ -21,6 +21,7 @@ use crate::screen::colour::ColorChoice;
 use crate::screen::colour::Depth;
 use crate::syntax::language::Language;
 use crate::tui::background;
+use crate::tui::engine as tui;
 use crate::tui::keymap::Keymap;
 use crate::tui::state::File;
 use crate::tui::state::Look;
@@ -38,7 +39,7 @@ pub fn run(file: Option<&Path>, model: &ModelArgs, color: ColorChoice) -> Result
     }
     let document = file.map(Document::read).transpose()?;
     let engine = Engine::start(locate(model.model.as_deref())?, model.device)?;
-    open(file, document.as_ref(), engine, color)?;
+    session(file, document.as_ref(), &mut Adapter::new(engine), color)?;
     Ok(Exit::Ok)
 }
 
@@ -46,11 +47,16 @@ pub fn run(file: Option<&Path>, model: &ModelArgs, color: ColorChoice) -> Result
 ///
 /// # Errors
 /// The terminal cannot be used.
-pub fn open(file: Option<&Path>, document: Option<&Document>, engine: Engine, color: ColorChoice) -> std::io::Result<()> {
+pub fn session(
+    file: Option<&Path>,
+    document: Option<&Document>,
+    engine: &mut impl tui::Engine,
+    color: ColorChoice,
+) -> std::io::Result<()> {
     let mut state = state(file, document, color);
     let host = FileHost::new(file);
     state.git = file.and_then(|file| host.git(file));
-    terminal::run(state, &settings(), &mut Adapter::new(engine), host)
+    terminal::run(state, &settings(), engine, host)
 }
 
 /// The state at the start.

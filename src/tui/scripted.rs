@@ -92,7 +92,11 @@ impl ScriptedEngine {
 
     fn show(&mut self) -> Option<Event> {
         let id = self.current.as_ref()?.0;
-        let frame = self.frame.clone()?;
+        let frame = self.frame.as_mut()?;
+        let masked = cells(frame).flatten().filter(|cell| cell.state.is_masked()).count();
+        frame.progress.committed = cells(frame).map(Vec::len).sum::<usize>() - masked;
+        frame.progress.masked = masked;
+        let frame = frame.clone();
         Some(Event::Frame { id, frame: Arc::new(frame) })
     }
 

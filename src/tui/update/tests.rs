@@ -926,3 +926,88 @@ fn a_thousand_edits_leave_no_more_than_one() {
     assert_eq!(session.state.history, ["x"], "the same instruction is kept once");
     assert!(session.state.run.is_none() && session.state.review.is_none() && session.state.marks.is_empty());
 }
+
+/// A session in each context, in states where its keys have something to do.
+fn occasions(context: Context) -> Vec<Session> {
+    let long: String = (0..200).map(|line| format!("fn line_{line}() {{ work({line}); }}\n")).collect();
+    let several = vec![candidate("    let x = 9;\n    let y = 7;\n"), candidate("    let x = 9;\n    let y = 2;\n")];
+    let reviewing = || {
+        let two_hunks = vec![candidate("A\nb\nC\nd\ne\n"), candidate("a\nB\nc\n")];
+        let mut session = Session::open("x.rs", "a\nb\nc\nd\ne\n", ScriptedEngine::default().answer(frames(), two_hunks));
+        session.keys("v G i enter");
+        session.settle();
+        session
+    };
+    match context {
+        Context::Browse | Context::Global => {
+            let mut middle = Session::new(&long, ScriptedEngine::default());
+            (0..50).for_each(|_| middle.keys("down"));
+            let mut selected = Session::new(&long, ScriptedEngine::default());
+            selected.keys("down + +");
+            vec![middle, selected]
+        }
+        Context::Prompt => {
+            let mut session = Session::new(TEXT, ScriptedEngine::default().answer(frames(), several));
+            session.state.history = vec!["one".into(), "two".into()];
+            session.keys("i up");
+            vec![session]
+        }
+        Context::Run => {
+            let mut held = steered();
+            held.keys("right");
+            held.settle();
+            let alternative = crate::tui::engine::Alternative { token: 1, text: "x".into(), probability: 0.1 };
+            if let Some(run) = &mut held.state.run {
+                run.choices.insert(slot(0), vec![alternative; 8]);
+            }
+            let mut two_lines =
+                Session::new(TEXT, ScriptedEngine::default().answer(vec![self::two_lines()], vec![candidate("x\n")]));
+            two_lines.keys("i enter");
+            two_lines.poll();
+            two_lines.keys("right");
+            let mut second_line =
+                Session::new(TEXT, ScriptedEngine::default().answer(vec![self::two_lines()], vec![candidate("x\n")]));
+            second_line.keys("i enter");
+            second_line.poll();
+            second_line.keys("right right right");
+            vec![held, two_lines, second_line, steered()]
+        }
+        Context::Review => {
+            let mut decided = reviewing();
+            decided.keys("space n");
+            let mut hidden = reviewing();
+            hidden.keys("A");
+            vec![reviewing(), decided, hidden]
+        }
+        Context::Picker => {
+            let mut session = Session::new(TEXT, ScriptedEngine::default());
+            session.keys("o down");
+            vec![session]
+        }
+    }
+}
+
+fn two_lines() -> Frame {
+    let cells = ["let a", ";\n", "let b", ";\n"].map(|text| Cell::committed(text, 0.95, 1)).to_vec();
+    Frame { sections: vec![Section { first_line: 1, parts: vec![Part::Lines(cells)] }], ..Frame::default() }
+}
+
+/// No key of the keymap, and so of the help and of the tour, is without effect.
+#[test]
+fn every_key_of_every_context_does_something() {
+    let keymap = Keymap::default();
+    for context in Context::ALL {
+        for (action, keys) in keymap.actions(context) {
+            for key in keys.split(' ') {
+                let key: Key = key.parse().unwrap();
+                let does = occasions(context).into_iter().any(|mut session| {
+                    session.state.message = None;
+                    let before = format!("{:?}", session.state);
+                    let effects = update(&mut session.state, &keymap, Msg::Key(key));
+                    !effects.is_empty() || before != format!("{:?}", session.state)
+                });
+                assert!(does, "{}: {key} ({})", context.name(), action.name());
+            }
+        }
+    }
+}

@@ -257,6 +257,10 @@ fn numbers(run: &Run, theme: &Theme, line: &mut Writer<'_>) {
     let status = theme.role("status");
     let Some(frame) = run.frame() else {
         line.put("reading the context", status);
+        if run.paused {
+            line.gap();
+            line.put("held", theme.role("key"));
+        }
         return;
     };
     let progress = &frame.progress;

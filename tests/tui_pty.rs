@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use dcode::cli::tui::Adapter;
+use dcode::cli::tui::Taste;
 use dcode::cli::tui::session;
 use dcode::document::Document;
 use dcode::edit::engine::Engine;
@@ -62,7 +63,7 @@ fn child() {
     let document = file.as_deref().map(|file| Document::read(file).unwrap());
     if what == "broken-model" {
         let engine = Engine::start_with(|_| panic!("device lost")).unwrap();
-        session(file.as_deref(), document.as_ref(), &mut Adapter::new(engine), ColorChoice::Auto).unwrap();
+        session(file.as_deref(), document.as_ref(), &mut Adapter::new(engine), ColorChoice::Auto, Taste::default()).unwrap();
         return;
     }
     let candidates = vec![candidate("    let x: u32 = 7;\n    let y = 3;\n"), candidate("    let x = 1;\n    let y = 5;\n")];
@@ -70,7 +71,7 @@ fn child() {
         "panic" => ScriptedEngine::default().answer_with_a_panic(frames()),
         _ => (0..3).fold(ScriptedEngine::default(), |engine, _| engine.answer(frames(), candidates.clone())),
     };
-    session(file.as_deref(), document.as_ref(), &mut engine, ColorChoice::Auto).unwrap();
+    session(file.as_deref(), document.as_ref(), &mut engine, ColorChoice::Auto, Taste::default()).unwrap();
 }
 
 /// A folder with a file in it, and the child on that file.

@@ -28,6 +28,7 @@ use crate::tui::state::Look;
 use crate::tui::state::State;
 use crate::tui::terminal;
 use crate::tui::terminal::Settings;
+use crate::tui::theme::Theme;
 
 /// Opens the TUI on a file, or on a list of the files that are here.
 ///
@@ -39,8 +40,40 @@ pub fn run(file: Option<&Path>, model: &ModelArgs, color: ColorChoice) -> Result
     }
     let document = file.map(Document::read).transpose()?;
     let engine = Engine::start(locate(model.model.as_deref())?, model.device)?;
-    session(file, document.as_ref(), &mut Adapter::new(engine), color)?;
+    let taste = Taste::of(std::env::var("DCODE_THEME").ok().as_deref(), None)?;
+    session(file, document.as_ref(), &mut Adapter::new(engine), color, taste)?;
     Ok(Exit::Ok)
+}
+
+/// What the user may choose about the TUI.
+#[derive(Clone, Debug)]
+pub struct Taste {
+    /// The theme; `None` lets the terminal's background decide.
+    pub theme: Option<Theme>,
+    /// The keys.
+    pub keymap: Keymap,
+    /// Whether the mouse is listened to.
+    pub mouse: bool,
+}
+
+impl Default for Taste {
+    fn default() -> Self {
+        Self { theme: None, keymap: Keymap::default(), mouse: true }
+    }
+}
+
+impl Taste {
+    /// By the name of a theme (`auto` or nothing for the one that suits the terminal), and the table `[keys]` of a configuration.
+    ///
+    /// # Errors
+    /// There is no such theme, key or action.
+    pub fn of(theme: Option<&str>, keys: Option<&toml::Table>) -> Result<Self, Failure> {
+        let usage = |message: String| Failure::usage(message);
+        let named = theme.filter(|name| !matches!(*name, "" | "auto")).map(Theme::named);
+        let theme = named.transpose().map_err(|error| usage(error.to_string()))?;
+        let keymap = keys.map(Keymap::from_table).transpose().map_err(|error| usage(error.to_string()))?;
+        Ok(Self { theme, keymap: keymap.unwrap_or_default(), mouse: true })
+    }
 }
 
 /// The session itself, with an engine that may still be loading.
@@ -52,11 +85,17 @@ pub fn session(
     document: Option<&Document>,
     engine: &mut impl tui::Engine,
     color: ColorChoice,
+    taste: Taste,
 ) -> std::io::Result<()> {
     let mut state = state(file, document, color);
+    if let Some(theme) = taste.theme {
+        state.look = Look::of(theme, state.look.depth);
+    }
+    state.mouse = taste.mouse;
     let host = FileHost::new(file);
     state.git = file.and_then(|file| host.git(file));
-    terminal::run(state, &settings(), engine, host)
+    let settings = Settings { keymap: taste.keymap, ask_background: state.look.automatic, editor: Box::new(edit) };
+    terminal::run(state, &settings, engine, host)
 }
 
 /// The state at the start.
@@ -73,12 +112,23 @@ fn state(path: Option<&Path>, document: Option<&Document>, color: ColorChoice) -
     State::new(file, look, (80, 24))
 }
 
-fn settings() -> Settings {
-    Settings { keymap: Keymap::default(), ask_background: true, editor: Box::new(edit) }
-}
-
 /// Lets the user edit a text in their own editor.
 fn edit(text: &str, suffix: &str) -> Result<String, String> {
     let command = editor::editor_command(|name| std::env::var(name).ok()).map_err(|error| error.to_string())?;
     editor::edit(&command, text, suffix).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_chosen_must_exist() {
+        assert!(Taste::of(None, None).unwrap().theme.is_none());
+        assert!(Taste::of(Some("auto"), None).unwrap().theme.is_none());
+        assert_eq!(Taste::of(Some("ember"), None).unwrap().theme.unwrap().name, "ember");
+        assert!(Taste::of(Some("nope"), None).unwrap_err().message.contains("choose one of dark"));
+        let keys: toml::Table = "[nowhere]\nq = \"quit\"".parse().unwrap();
+        assert!(Taste::of(None, Some(&keys)).unwrap_err().message.contains("keys.nowhere"));
+    }
 }

@@ -17,6 +17,10 @@ use crate::tui::state::picker::Kind;
 
 /// Columns of a tab.
 pub const TAB: usize = 4;
+/// Items of a list that are shown at once, at most.
+const PICKER_ITEMS: usize = 20;
+/// Columns kept for the numbers of a run, on screens that are wide enough.
+const NUMBERS: u16 = 48;
 /// Columns of a mask at most.
 const MASK: usize = 200;
 
@@ -53,36 +57,36 @@ pub fn areas(state: &State) -> Areas {
 
 /// Columns of the gutter for numbers up to `last`; a narrow screen shows only the mark.
 pub fn gutter(last: usize, width: u16) -> usize {
-    if width < 40 { 1 } else { 1 + last.max(1).to_string().len().max(3) + 2 }
+    if width < 36 { 1 } else { 1 + last.max(1).to_string().len().max(3) + 2 }
 }
 
-/// The box of a list. Themes are chosen beside the file, so that they are seen on it.
-pub fn picker_area(kind: Kind, (width, height): (u16, u16)) -> Rect {
-    let most = if kind == Kind::Themes { 44 } else { 92 };
+/// The box of a list, as high as its items need. Themes are chosen beside the file, so that they are seen on it.
+pub fn picker_area(picker: &Picker, (width, height): (u16, u16)) -> Rect {
+    let most = if picker.kind == Kind::Themes { 46 } else { 92 };
     let wide = width >= 50;
     let columns = if wide { most.min(width - 4) } else { width };
-    let x = match kind {
+    let x = match picker.kind {
         Kind::Themes if wide => width - columns - 2,
         _ => (width - columns) / 2,
     };
-    let rows = height.saturating_sub(2).min(if kind == Kind::Themes { 12 } else { 22 });
+    let items = if picker.loading { 1 } else { picker.items.len().clamp(1, PICKER_ITEMS) };
+    let rows = height.saturating_sub(2).min(items as u16 + 3);
     Rect { x, y: 1.min(height), width: columns, height: rows }
 }
 
 /// Items of a list that fit on the screen.
-pub fn picker_rows(size: (u16, u16)) -> usize {
-    usize::from(picker_area(Kind::Files, size).height).saturating_sub(3)
+pub fn picker_rows(picker: &Picker, size: (u16, u16)) -> usize {
+    usize::from(picker_area(picker, size).height).saturating_sub(3).max(1)
 }
 
 /// The first item of a list that is shown.
 pub fn picker_top(picker: &Picker, size: (u16, u16)) -> usize {
-    let rows = usize::from(picker_area(picker.kind, size).height).saturating_sub(3).max(1);
-    (picker.at + 1).saturating_sub(rows)
+    (picker.at + 1).saturating_sub(picker_rows(picker, size))
 }
 
 /// The row of a list's items at a place of the screen, when it is one.
 pub fn picker_item_at(picker: &Picker, size: (u16, u16), column: u16, row: u16) -> Option<usize> {
-    let area = picker_area(picker.kind, size);
+    let area = picker_area(picker, size);
     let items = Rect { y: area.y + 2, height: area.height.saturating_sub(3), ..area };
     items.contains((column, row).into()).then(|| usize::from(row - items.y))
 }
@@ -92,9 +96,15 @@ pub fn timeline_start(count: usize, shown: usize, room: usize) -> usize {
     (shown + 1).saturating_sub(room).min(count.saturating_sub(room))
 }
 
+/// Columns that the bars of the timeline may take; the rest is for numbers.
+pub fn timeline_room(area: Rect) -> u16 {
+    let room = area.width.saturating_sub(2);
+    if room >= 2 * NUMBERS - 24 { room - NUMBERS } else { room }
+}
+
 /// The step of the timeline at a column.
 pub fn timeline_step(run: &Run, area: Rect, column: u16) -> Option<usize> {
-    let room = usize::from(area.width).saturating_sub(2);
+    let room = usize::from(timeline_room(area));
     let at = usize::from(column.checked_sub(area.x + 1)?);
     let step = timeline_start(run.frames.len(), run.place(), room) + at;
     (at < room && step < run.frames.len()).then_some(step)

@@ -113,8 +113,8 @@ pub(super) fn on_filtered(state: &mut State, revision: u64, found: Vec<Found>) {
 }
 
 pub(super) fn act(state: &mut State, keymap: &Keymap, action: Action) -> Vec<Effect> {
-    let page = layout::picker_rows(state.size).max(1) as isize;
     let Some(Overlay::Picker(picker)) = &mut state.overlay else { return Vec::new() };
+    let page = layout::picker_rows(picker, state.size) as isize;
     match action {
         Action::Up => picker.step(-1),
         Action::Down => picker.step(1),

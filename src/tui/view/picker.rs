@@ -18,7 +18,7 @@ use crate::tui::view::status::field;
 
 /// Draws the list.
 pub fn draw(picker: &Picker, size: (u16, u16), theme: &Theme, buffer: &mut Buffer) {
-    let area = picker_area(picker.kind, size).intersection(buffer.area);
+    let area = picker_area(picker, size).intersection(buffer.area);
     if area.width < 8 || area.height < 4 {
         return;
     }

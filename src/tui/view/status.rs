@@ -140,11 +140,11 @@ pub fn status(state: &State, theme: &Theme, keymap: &Keymap, buffer: &mut Buffer
     }
     let hints: Vec<(Action, &str)> = match &state.overlay {
         Some(Overlay::Help { .. }) => {
-            line.put("any key goes back", theme.role("note"));
+            line.put("up and down scroll, any other key goes back", theme.role("note"));
             return;
         }
         Some(Overlay::Picker(_)) => {
-            vec![(Action::Submit, "choose"), (Action::Up, "up"), (Action::Down, "down"), (Action::Cancel, "back")]
+            vec![(Action::Submit, "choose"), (Action::Cancel, "back")]
         }
         None => of_mode(state, theme, &mut line),
     };
@@ -274,21 +274,10 @@ fn numbers(run: &Run, theme: &Theme, line: &mut Writer<'_>) {
     }
     line.gap();
     line.put(&format!("left {:>3}", progress.masked), status);
-    let number = |value: f32| format!("{value:.1}");
-    let finite = |value: Option<f32>| value.filter(|value| value.is_finite());
-    let fields = [
-        finite(progress.tokens_per_second).map(|value| format!("{:>5} tok/s", number(value))),
-        run.seconds_left().filter(|_| !run.paused && !run.ended).map(|left| format!("{left:>3.0} s to go")),
-        finite(progress.tpf).map(|value| format!("TPF {:>4}", number(value))),
-        Some(format!("NFE {:>3}", progress.nfe)),
-        Some(format!("threshold {:.2}", run.threshold)),
-    ];
-    for field in fields.into_iter().flatten() {
-        if line.room() <= columns(&field) + 2 + HINT_ROOM + HELP_ROOM {
-            break;
-        }
+    let threshold = format!("threshold {:.2}", run.threshold);
+    if line.room() > columns(&threshold) + 2 + HINT_ROOM + HELP_ROOM {
         line.gap();
-        line.put(&field, status);
+        line.put(&threshold, status);
     }
 }
 
@@ -329,8 +318,11 @@ impl Writer<'_> {
         usize::from(self.area.width.saturating_sub(self.x))
     }
 
+    /// Two blanks, except at the beginning of the line.
     fn gap(&mut self) {
-        self.x = self.x.saturating_add(2);
+        if self.x > 1 {
+            self.x = self.x.saturating_add(2);
+        }
     }
 
     fn put(&mut self, text: &str, style: Style) {

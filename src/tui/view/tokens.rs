@@ -51,8 +51,13 @@ pub fn draw(run: &Run, view: &RunView, theme: &Theme, buffer: &mut Buffer, area:
         put(&(index + 1).to_string(), "key", 2);
         put(&cut(label, text, true), "popup", text + 1);
         put(&bar(*probability), "timeline", BAR + 1);
-        put(&format!("{:>3.0} %", probability * 100.0), "popup", 5);
+        put(&percent(*probability), "popup", 5);
     }
+}
+
+/// A probability in whole percent; what is less than one is not nothing.
+fn percent(probability: f32) -> String {
+    if probability > 0.0 && probability < 0.01 { " <1 %".to_owned() } else { format!("{:>3.0} %", probability * 100.0) }
 }
 
 /// A probability as a bar.
@@ -79,6 +84,7 @@ mod tests {
         assert_eq!((bar(1.0).as_str(), bar(0.0).as_str(), bar(0.5).as_str()), ("████████", "", "████"));
         assert_eq!(columns(&bar(0.99)), BAR);
         assert_eq!((bar(f32::NAN).as_str(), columns(&bar(f32::INFINITY))), ("", BAR));
+        assert_eq!((percent(0.004).as_str(), percent(0.0).as_str(), percent(1.0).as_str()), (" <1 %", "  0 %", "100 %"));
         assert_eq!((shown(" to\n").as_str(), shown("").as_str()), ("·to↵", "(end)"));
     }
 }

@@ -122,6 +122,12 @@ impl Pty {
         self.wait_for(text);
     }
 
+    /// Presses escape, and waits until it cannot be taken for the beginning of another key.
+    pub fn escape(&mut self) {
+        self.send("\x1b");
+        std::thread::sleep(Duration::from_millis(120));
+    }
+
     /// Waits until the program has written nothing for a while.
     pub fn wait_quiet(&self, for_how_long: Duration) {
         let start = Instant::now();

@@ -93,7 +93,6 @@ pub fn session(
     }
     state.mouse = taste.mouse;
     let host = FileHost::new(file);
-    state.git = file.and_then(|file| host.git(file));
     let settings = Settings { keymap: taste.keymap, ask_background: state.look.automatic, editor: Box::new(edit) };
     terminal::run(state, &settings, engine, host)
 }

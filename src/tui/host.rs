@@ -33,6 +33,8 @@ pub enum Job {
     Undo(Option<u64>),
     /// Bring back an edit; the one taken back last without a number.
     Redo(Option<u64>),
+    /// Ask git about the open file.
+    Git,
     /// List the written edits.
     Log,
     /// Find the lines of the open file that differ from the last commit.
@@ -70,6 +72,8 @@ pub enum Answer {
     Opened(Result<Opened, String>),
     /// Something was written: the open file as it is now, and a line for the user.
     Written(Result<(Opened, String), Refusal>),
+    /// What git says about the file of this name.
+    Git(String, Option<GitState>),
     /// The changed lines of this text, as bytes.
     Changes(Arc<str>, Result<Vec<Range<usize>>, String>),
     /// A run was written; a line for the user.

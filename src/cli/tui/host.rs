@@ -1,5 +1,6 @@
 //! Files, git and the journal for the TUI.
 
+use std::cell::OnceCell;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
@@ -35,8 +36,8 @@ use crate::tui::state::picker::Value;
 /// The files around the current folder.
 #[derive(Debug)]
 pub struct FileHost {
-    /// The work tree, or the current folder.
-    root: PathBuf,
+    /// The work tree, or the current folder; found when it is first needed.
+    root: OnceCell<PathBuf>,
     /// The open file: the name it is shown under, and its path.
     open: Option<(String, PathBuf)>,
 }
@@ -44,12 +45,15 @@ pub struct FileHost {
 impl FileHost {
     /// The work tree around the current folder, or that folder; `file` is open under the name it was given.
     pub fn new(file: Option<&Path>) -> Self {
-        let root = here().map(|(root, _)| root).unwrap_or_else(|_| PathBuf::from("."));
-        Self { root, open: file.map(|file| (file.to_string_lossy().into_owned(), file.to_path_buf())) }
+        Self { root: OnceCell::new(), open: file.map(|file| (file.to_string_lossy().into_owned(), file.to_path_buf())) }
+    }
+
+    fn root(&self) -> &Path {
+        self.root.get_or_init(|| here().map_or_else(|_| PathBuf::from("."), |(root, _)| root))
     }
 
     /// What git says about a file; nothing where there is no repository.
-    pub fn git(&self, path: &Path) -> Option<GitState> {
+    fn git(&self, path: &Path) -> Option<GitState> {
         let tree = WorkTree::discover(path).ok()??;
         let real = path.canonicalize().ok()?;
         let status = tree.status(real.strip_prefix(tree.root()).ok()?).ok()?;
@@ -65,7 +69,7 @@ impl FileHost {
     fn path(&self, name: &str) -> PathBuf {
         match &self.open {
             Some((open, path)) if open == name => path.clone(),
-            _ => self.root.join(name),
+            _ => self.root().join(name),
         }
     }
 
@@ -120,7 +124,7 @@ impl FileHost {
     fn turn(&mut self, id: Option<u64>, redo: bool) -> Result<(Opened, String), Refusal> {
         let failed = |failure: Failure| Refusal::Other(failure.message);
         let journal = journal().map_err(failed)?;
-        let root = id.is_none().then_some(self.root.as_path());
+        let root = id.is_none().then(|| self.root());
         let turned = if redo { journal.redo(id, root) } else { journal.undo(id, root) };
         let applied: Applied = turned.map_err(|error| Refusal::Other(error.to_string()))?;
         let files: Vec<String> = applied.paths.iter().map(|path| self.shown(path)).collect();
@@ -132,14 +136,14 @@ impl FileHost {
 
     /// A path as it is listed.
     fn shown(&self, path: &Path) -> String {
-        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
+        path.strip_prefix(self.root()).unwrap_or(path).display().to_string()
     }
 
     /// The edits of this work tree, the latest first.
     fn log(&self) -> Result<Vec<Item>, String> {
         let entries = journal().map_err(|failure| failure.message)?.entries().map_err(|error| error.to_string())?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        let here = |entry: &Entry| entry.pending.is_none() && entry.phase != Phase::New && entry.is_below(&self.root);
+        let here = |entry: &Entry| entry.pending.is_none() && entry.phase != Phase::New && entry.is_below(self.root());
         let item = |entry: Entry| {
             let applied = entry.phase == Phase::Applied;
             let files: Vec<String> = entry.files.iter().map(|file| self.shown(&file.path)).collect();
@@ -158,13 +162,17 @@ impl FileHost {
 impl Host for FileHost {
     fn answer(&mut self, job: Job) -> Answer {
         match job {
-            Job::Files => Answer::Items(Kind::Files, Ok(list(&self.root))),
+            Job::Files => Answer::Items(Kind::Files, Ok(list(self.root()))),
             Job::Open(name) => Answer::Opened(self.read(&name)),
             Job::Apply { text, hunks, note, stage, allow_hidden } => {
                 Answer::Written(self.apply(&text, &hunks, &note, stage, allow_hidden))
             }
             Job::Undo(id) => Answer::Written(self.turn(id, false)),
             Job::Redo(id) => Answer::Written(self.turn(id, true)),
+            Job::Git => {
+                let (name, git) = self.open.as_ref().map(|(name, path)| (name.clone(), self.git(path))).unwrap_or_default();
+                Answer::Git(name, git)
+            }
             Job::Log => Answer::Items(Kind::Log, self.log()),
             Job::Changes(text) => {
                 let found = match &self.open {

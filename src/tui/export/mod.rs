@@ -76,14 +76,13 @@ impl Recording {
         state.mode = Mode::Run;
         state.input.text = self.instruction.clone();
         let times: Vec<Duration> = self.run.frames.iter().map(|frame| frame.progress.elapsed).collect();
-        let mut run = self.run.clone();
-        (0..run.frames.len())
+        state.run = Some(self.run.clone());
+        (0..self.run.frames.len())
             .map(|index| {
-                run.look_at(index);
-                if let Some(frame) = run.frame() {
-                    state.engine = EngineState::Ready(frame.note.clone());
+                state.engine = EngineState::Ready(self.run.frames[index].note.clone());
+                if let Some(run) = &mut state.run {
+                    run.look_at(index);
                 }
-                state.run = Some(run.clone());
                 let mut buffer = Buffer::empty(Rect { x: 0, y: 0, width: size.0, height: size.1 });
                 draw(&state, &state.look.theme, &Keymap::default(), &mut buffer);
                 let next = times.get(index + 1).map(|next| next.saturating_sub(times[index]).clamp(SHORTEST, LONGEST));

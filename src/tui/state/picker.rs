@@ -140,12 +140,26 @@ pub struct Picker {
     pub loading: bool,
     /// Told apart from answers to what was typed before.
     pub revision: u64,
+    /// Whether the items that match what is typed are still to come.
+    pub filtering: bool,
+    /// Whether the best item is to be taken as soon as it is known.
+    pub choosing: bool,
 }
 
 impl Picker {
     /// A list whose items are still to come.
     pub fn waiting(kind: Kind) -> Self {
-        Self { kind, input: Input::default(), items: Arc::new([]), found: Vec::new(), at: 0, loading: true, revision: 0 }
+        Self {
+            kind,
+            input: Input::default(),
+            items: Arc::new([]),
+            found: Vec::new(),
+            at: 0,
+            loading: true,
+            revision: 0,
+            filtering: false,
+            choosing: false,
+        }
     }
 
     /// A list of items.

@@ -50,6 +50,16 @@ pub enum Layout {
     SideBySide,
 }
 
+impl Layout {
+    /// Columns from which old and new stand side by side by themselves.
+    const WIDE: u16 = 140;
+
+    /// Whether a screen is wide enough.
+    pub fn is_wide(width: u16) -> bool {
+        width >= Self::WIDE
+    }
+}
+
 /// The candidates of an ended run.
 #[derive(Clone, Debug)]
 pub struct Review {

@@ -5,7 +5,6 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::screen::frame::Cell;
-use crate::screen::frame::CellState;
 use crate::screen::frame::Frame;
 use crate::screen::frame::Part;
 use crate::tui::engine::Candidate;
@@ -55,8 +54,8 @@ pub struct Run {
     pub composition: Option<Composition>,
     /// The frames so far.
     pub frames: VecDeque<Arc<Frame>>,
-    /// Steps that were shown and are no longer kept.
-    pub forgotten: usize,
+    /// Slots that changed in each frame.
+    pub changes: VecDeque<usize>,
     /// What is known of what else the slots of the newest frame might hold.
     pub choices: Choices,
     /// The slot that the engine was asked about and has not answered for.
@@ -87,7 +86,7 @@ impl Run {
             adds: false,
             composition: None,
             frames: VecDeque::new(),
-            forgotten: 0,
+            changes: VecDeque::new(),
             choices: Choices::new(),
             asked: None,
             shown: None,
@@ -112,9 +111,11 @@ impl Run {
     pub fn push(&mut self, frame: Arc<Frame>) {
         if self.frames.len() >= MAX_FRAMES {
             self.frames.pop_front();
-            self.forgotten += 1;
+            self.changes.pop_front();
             self.shown = self.shown.map(|shown| shown.saturating_sub(1));
         }
+        let before = self.frames.back().map(|last| cells(last)).unwrap_or_default();
+        self.changes.push_back(changed(&before, &cells(&frame)));
         self.frames.push_back(frame);
         self.choices.clear();
         self.cursor = self.cursor.and_then(|slot| self.nearest(slot));
@@ -190,18 +191,6 @@ impl Run {
         found.into_iter().filter(|(slot, first, last)| has_text_on(*slot, *first, *last)).map(|(slot, _, _)| slot).collect()
     }
 
-    /// Slots that changed in each frame.
-    pub fn changes(&self) -> Vec<usize> {
-        let mut before: Option<&Arc<Frame>> = None;
-        self.frames
-            .iter()
-            .map(|frame| {
-                let old = before.replace(frame).map(|frame| cells(frame)).unwrap_or_default();
-                changed(&old, &cells(frame))
-            })
-            .collect()
-    }
-
     /// Seconds that the masked slots will take at the present pace.
     pub fn seconds_left(&self) -> Option<f32> {
         let progress = &self.frame()?.progress;
@@ -230,10 +219,9 @@ pub fn cells(frame: &Frame) -> Vec<&[Cell]> {
 
 /// Slots that differ between two frames, by what is in them.
 fn changed(old: &[&[Cell]], new: &[&[Cell]]) -> usize {
-    let content = |cell: &Cell| match cell.state {
-        CellState::Masked { .. } => None,
-        _ => Some(cell.text.clone()),
-    };
+    fn content(cell: &Cell) -> Option<&str> {
+        if cell.state.is_masked() { None } else { Some(&cell.text) }
+    }
     let of_span = |(span, cells): (usize, &&[Cell])| {
         let before = old.get(span).copied().unwrap_or_default();
         let differs = |(index, cell): (usize, &Cell)| before.get(index).and_then(content) != content(cell);
@@ -266,7 +254,7 @@ mod tests {
     #[test]
     fn changes_are_counted_slot_by_slot() {
         let run = run(&[&["a", "", ""], &["a", "b", ""], &["", "b", "c\n"], &["x", "b", "c\n"]]);
-        assert_eq!(run.changes(), [1, 1, 2, 1]);
+        assert_eq!(run.changes, [1, 1, 2, 1]);
     }
 
     #[test]
@@ -284,7 +272,7 @@ mod tests {
         let mut run = run(&[&["a"]]);
         run.look_at(0);
         (0..MAX_FRAMES).for_each(|_| run.push(frame(&["a"])));
-        assert_eq!((run.frames.len(), run.forgotten), (MAX_FRAMES, 1));
+        assert_eq!((run.frames.len(), run.changes.len()), (MAX_FRAMES, MAX_FRAMES));
         run.look_at(5);
         run.push(frame(&["a"]));
         assert_eq!(run.shown, Some(4));

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::syntax::language::Language;
+use crate::tui::engine::Command;
 use crate::tui::host::Answer;
 use crate::tui::host::Opened;
 use crate::tui::host::Refusal;
@@ -23,7 +24,7 @@ use crate::tui::update::tell;
 
 pub(super) fn on_answer(state: &mut State, keymap: &Keymap, answer: Answer) -> Vec<Effect> {
     match answer {
-        Answer::Items(kind, items) => return picker::on_items(state, kind, items),
+        Answer::Items(kind, items) => return picker::on_items(state, keymap, kind, items),
         Answer::Opened(result) => {
             state.busy = false;
             match result {
@@ -44,6 +45,11 @@ pub(super) fn on_answer(state: &mut State, keymap: &Keymap, answer: Answer) -> V
                     tell(state, format!("{what}; nothing was written: {key} takes it all the same"), true);
                 }
                 Err(Refusal::Other(why)) => tell(state, why, true),
+            }
+        }
+        Answer::Git(name, git) => {
+            if name == state.file.name {
+                state.git = git;
             }
         }
         Answer::Changes(text, result) if Arc::ptr_eq(&text, &state.file.text) => changed_lines(state, result),
@@ -68,7 +74,7 @@ fn open(state: &mut State, opened: Opened) -> Vec<Effect> {
     state.git = opened.git;
     state.selection = None;
     state.marks.clear();
-    state.run = None;
+    let runs = state.run.take().is_some_and(|run| !run.ended);
     state.review = None;
     state.mode = Mode::Browse;
     // Someone may be choosing a theme meanwhile; a list of definitions, though, was of the other text.
@@ -80,7 +86,11 @@ fn open(state: &mut State, opened: Opened) -> Vec<Effect> {
         state.top = 0;
     }
     state.cursor = state.cursor.min(state.file.line_count() - 1);
-    parse(state)
+    let mut effects = parse(state);
+    if runs {
+        effects.push(Effect::Steer(Command::Abort));
+    }
+    effects
 }
 
 fn changed_lines(state: &mut State, result: Result<Vec<Range<usize>>, String>) {

@@ -110,10 +110,12 @@ pub enum Effect {
 
 /// What to do at the start: parse the file, or let the user choose one.
 pub fn start(state: &mut State) -> Vec<Effect> {
-    if state.file.is_open() {
-        return parse(state);
+    if !state.file.is_open() {
+        return picker::files(state);
     }
-    picker::files(state)
+    let mut effects = parse(state);
+    effects.push(Effect::Job(Job::Git));
+    effects
 }
 
 /// Asks for the parse of the open file.
@@ -140,10 +142,7 @@ pub fn update(state: &mut State, keymap: &Keymap, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Answer(answer) => answer::on_answer(state, keymap, answer),
-        Msg::Filtered { revision, found } => {
-            picker::on_filtered(state, revision, found);
-            Vec::new()
-        }
+        Msg::Filtered { revision, found } => picker::on_filtered(state, keymap, revision, found),
         Msg::Edited(result) => {
             review::on_edited(state, result);
             Vec::new()

@@ -73,7 +73,7 @@ pub(super) fn themes(state: &mut State) {
 }
 
 /// The items of a list came.
-pub(super) fn on_items(state: &mut State, kind: Kind, items: Result<Vec<Item>, String>) -> Vec<Effect> {
+pub(super) fn on_items(state: &mut State, keymap: &Keymap, kind: Kind, items: Result<Vec<Item>, String>) -> Vec<Effect> {
     let picker = match &mut state.overlay {
         Some(Overlay::Picker(picker)) if picker.kind == kind && picker.loading => picker,
         // It was closed meanwhile.
@@ -81,9 +81,12 @@ pub(super) fn on_items(state: &mut State, kind: Kind, items: Result<Vec<Item>, S
     };
     match items {
         Ok(items) => {
-            let input = std::mem::take(&mut picker.input);
-            *picker = Picker { input, ..Picker::of(kind, items) };
-            if picker.input.text.is_empty() { Vec::new() } else { refilter(state) }
+            let (input, choosing) = (std::mem::take(&mut picker.input), picker.choosing);
+            *picker = Picker { input, choosing, ..Picker::of(kind, items) };
+            if !picker.input.text.is_empty() {
+                return find(state);
+            }
+            if choosing { choose(state, keymap) } else { Vec::new() }
         }
         Err(why) => {
             state.overlay = None;
@@ -93,23 +96,36 @@ pub(super) fn on_items(state: &mut State, kind: Kind, items: Result<Vec<Item>, S
     }
 }
 
-/// Asks for the items that match what is typed now.
+/// What is typed changed.
 pub(super) fn refilter(state: &mut State) -> Vec<Effect> {
+    if let Some(Overlay::Picker(picker)) = &mut state.overlay {
+        picker.choosing = false;
+    }
+    find(state)
+}
+
+/// Asks for the items that match what is typed now.
+fn find(state: &mut State) -> Vec<Effect> {
     let Some(Overlay::Picker(picker)) = &mut state.overlay else { return Vec::new() };
     state.revision += 1;
     picker.revision = state.revision;
+    picker.filtering = true;
     let query = picker.input.text.clone();
     vec![Effect::Filter { revision: state.revision, items: picker.items.clone(), query }]
 }
 
 /// The items that match came.
-pub(super) fn on_filtered(state: &mut State, revision: u64, found: Vec<Found>) {
-    let Some(Overlay::Picker(picker)) = &mut state.overlay else { return };
-    if picker.revision == revision && found.iter().all(|each| each.item < picker.items.len()) {
-        picker.found = found;
-        picker.at = 0;
-        preview(state);
+pub(super) fn on_filtered(state: &mut State, keymap: &Keymap, revision: u64, found: Vec<Found>) -> Vec<Effect> {
+    let Some(Overlay::Picker(picker)) = &mut state.overlay else { return Vec::new() };
+    if picker.revision != revision || found.iter().any(|each| each.item >= picker.items.len()) {
+        return Vec::new();
     }
+    picker.found = found;
+    picker.at = 0;
+    picker.filtering = false;
+    let choosing = picker.choosing && !picker.loading;
+    preview(state);
+    if choosing { choose(state, keymap) } else { Vec::new() }
 }
 
 pub(super) fn act(state: &mut State, keymap: &Keymap, action: Action) -> Vec<Effect> {
@@ -120,6 +136,8 @@ pub(super) fn act(state: &mut State, keymap: &Keymap, action: Action) -> Vec<Eff
         Action::Down => picker.step(1),
         Action::PageUp => picker.step(-page),
         Action::PageDown => picker.step(page),
+        // Who types and presses enter at once means what was typed, not what is listed still.
+        Action::Submit if picker.loading || picker.filtering => picker.choosing = true,
         Action::Submit => return choose(state, keymap),
         Action::Cancel => {
             state.overlay = None;

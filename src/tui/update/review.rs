@@ -88,16 +88,6 @@ pub(super) fn act(state: &mut State, keymap: &Keymap, action: Action) -> Vec<Eff
     Vec::new()
 }
 
-impl Layout {
-    /// Columns from which old and new stand side by side by themselves.
-    const WIDE: u16 = 140;
-
-    /// Whether a screen is wide enough.
-    pub fn is_wide(width: u16) -> bool {
-        width >= Self::WIDE
-    }
-}
-
 /// Accepts or rejects the hunk looked at, and goes to the next one that is not decided.
 fn decide(review: &mut Review, accept: bool) {
     review.scroll = 0;

@@ -20,6 +20,7 @@ use crate::tui::input::MAX_INPUT;
 use crate::tui::scripted::ScriptedEngine;
 use crate::tui::state::EngineState;
 use crate::tui::state::File;
+use crate::tui::state::GitState;
 use crate::tui::state::Look;
 use crate::tui::state::MAX_HISTORY;
 use crate::tui::state::picker::Kind;
@@ -143,6 +144,7 @@ impl Session {
                 to.push(self.state.file.text.to_string());
                 Answer::Written(Ok((opened(&text), "edit 1 turned".into())))
             }
+            Job::Git => Answer::Git("main.rs".into(), Some(GitState { branch: "main".into(), modified: false })),
             Job::Log => {
                 let item = |(id, applied): (u64, bool)| Item {
                     label: format!("main.rs  edit {id}"),
@@ -352,7 +354,7 @@ fn pause_scrub_and_stop() {
     assert!(!session.poll(), "the engine holds");
     session.keys("[ [ ]");
     assert_eq!(session.run().shown, None, "the newest frame again");
-    assert_eq!(session.run().changes(), [1, 1]);
+    assert_eq!(session.run().changes, [1, 1]);
     session.keys("{");
     assert_eq!(session.run().shown, Some(0));
     session.keys("}");
@@ -622,6 +624,22 @@ fn files_are_chosen_by_typing() {
 }
 
 #[test]
+fn enter_waits_for_what_was_typed() {
+    let mut session = Session::new(TEXT, ScriptedEngine::default());
+    let key = |key: &str| Msg::Key(key.parse().unwrap());
+    let keymap = Keymap::default();
+    // Nothing is answered while these keys arrive.
+    let mut waiting: Vec<Effect> = ["o", "o", "t", "h", "e", "r", "enter"]
+        .into_iter()
+        .flat_map(|each| update(&mut session.state, &keymap, key(each)))
+        .collect();
+    assert!(session.state.overlay.is_some());
+    waiting.rotate_left(1);
+    session.carry_out(waiting);
+    assert_eq!(session.state.file.name, "src/other.py");
+}
+
+#[test]
 fn symbols_themes_and_commands() {
     let mut session = session();
     session.keys("s m a i enter");
@@ -673,7 +691,7 @@ fn writing_happens_once_at_a_time() {
     let mut session = session();
     session.state.busy = true;
     session.keys("u");
-    assert!(session.jobs.is_empty() && session.told().contains("one moment"));
+    assert!(session.jobs == ["Git"] && session.told().contains("one moment"));
     session.send(Msg::Answer(Answer::Exported(Err("disk full".into()))));
     assert_eq!((session.state.busy, session.told()), (false, "disk full"));
 }

@@ -15,7 +15,7 @@ const BARS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"]
 /// Draws the bars, the step that is shown standing out, and at the right the numbers of the run.
 pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer, area: Rect) {
     let Some(run) = state.run.as_ref().filter(|_| area.width > 2) else { return };
-    let changes = run.changes();
+    let changes = &run.changes;
     let room = usize::from(timeline_room(area));
     let shown = run.place();
     let start = timeline_start(changes.len(), shown, room);

@@ -28,3 +28,10 @@ mod patch_files;
 mod patch_git;
 #[cfg(unix)]
 mod patch_unified;
+#[cfg(unix)]
+mod pty;
+mod tui_guide;
+#[cfg(unix)]
+mod tui_pty;
+#[cfg(unix)]
+mod tui_speed;

@@ -43,9 +43,9 @@ use self::exit::Failure;
 
 /// Rewrite selected spans of source files in place with a masked-diffusion code model
 #[derive(Debug, Parser)]
-#[command(name = "dcode", version, max_term_width = 100, args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+#[command(name = "dcode", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 pub struct Cli {
-    /// File to open in the TUI
+    /// File to open in the TUI; without one, a list of the files here
     file: Option<std::path::PathBuf>,
     #[command(flatten)]
     model: common::ModelArgs,
@@ -88,10 +88,7 @@ pub fn main() -> ExitCode {
     };
     let color = cli.color.into();
     let result = match &cli.command {
-        None => match &cli.file {
-            Some(file) => tui::run(file, &cli.model),
-            None => Err(Failure::usage("name a file to open, such as `dcode src/main.rs`, or a command; see `dcode --help`")),
-        },
+        None => tui::run(cli.file.as_deref(), &cli.model, color),
         Some(Command::Edit(args)) => edit::run(args, color),
         Some(Command::Filter(args)) => filter::run(args),
         Some(Command::Apply(args)) => apply::run(args, color),
@@ -119,7 +116,7 @@ pub fn main() -> ExitCode {
 /// A panic is a fault of dcode: one line about it, no trace. Those of the engine thread become error events and are told there.
 fn quiet_panics() {
     std::panic::set_hook(Box::new(|info| {
-        if std::thread::current().name() != Some("engine") {
+        if !crate::screen::modes::is_caught(std::thread::current().name()) {
             let place = info.location().map(|place| format!(" at {}:{}", place.file(), place.line())).unwrap_or_default();
             say(&format!("dcode: internal fault{place}; nothing was written, please report this"));
         }

@@ -71,7 +71,7 @@ fn request(document: &Arc<Document>, open: &Open, deadline: Option<Instant>) -> 
     let time_limit = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
     let options = EditOptions { time_limit, ..EditOptions::default() };
     let instruction = Some(open.recipe.instruction.clone());
-    Ok(EditRequest { document: Arc::clone(document), spans, instruction, options })
+    Ok(EditRequest::new(Arc::clone(document), spans, instruction, options))
 }
 
 /// The candidate as an answer: its text if it holds what the recipe asks, nothing otherwise.

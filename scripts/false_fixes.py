@@ -106,7 +106,8 @@ def rust(args):
             shutil.copytree(registry / copy.name, copy)
     read = set()
     for depinfo in (work / "target").glob("debug/deps/*.d"):
-        read.update(re.findall(r"\S+\.rs", depinfo.read_text()))
+        # Paths below the work folder are written relative to it.
+        read.update(str(work / path) for path in re.findall(r"[^\s:]+\.rs", depinfo.read_text()))
     counted = []
     for (name, version), found in findings.items():
         for finding in found:

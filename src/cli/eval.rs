@@ -185,8 +185,7 @@ impl Answers {
 
 /// Answers with what the recipes determine inside the span of each case.
 fn by_recipes(args: &EvalArgs, cases: &[Case]) -> Result<Exit, Failure> {
-    let every = RecipeArgs { all_recipes: true, ..RecipeArgs::default() };
-    let mut kits = Kits::new(&every, true)?;
+    let mut kits = Kits::new(&RecipeArgs::default(), true)?;
     let mut out =
         BufWriter::new(File::create(&args.out).map_err(|error| Failure::usage(format!("{}: {error}", args.out.display())))?);
     let mut answered = 0;

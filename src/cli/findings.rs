@@ -57,7 +57,8 @@ pub fn show(report: &Report, format: FormatArgs, color: ColorChoice, advice: Opt
         let (template, model) = (report.made_by(Maker::Template), report.made_by(Maker::Model));
         let word = if found == 1 { "finding" } else { "findings" };
         say(&format!("{found} {word}: {template} by template, {model} by the model ({} from the cache)", report.cached));
-        if let Some(advice) = advice {
+        // A suggestion is a person's to apply.
+        if let Some(advice) = advice.filter(|_| report.fixable() > 0) {
             say(advice);
         }
     }

@@ -236,12 +236,9 @@ fn apply(tree: &WorkTree, files: &[StagedFile], reports: &[FileReport]) -> Resul
             partial.push((file, found));
             continue;
         }
-        let target = match Target::resolve(&tree.root().join(&file.path), Some(tree.root())) {
-            Ok(target) => target,
-            Err(_) => {
-                partial.push((file, found));
-                continue;
-            }
+        let Ok(target) = Target::resolve(&tree.root().join(&file.path), Some(tree.root())) else {
+            partial.push((file, found));
+            continue;
         };
         changes.push(FileChange { target, document: found.document.clone(), hunks: found.hunks.clone() });
     }

@@ -11,6 +11,7 @@ use tree_sitter::StreamingIterator;
 
 use super::condition::Condition;
 use super::condition::Source;
+use super::condition::mentions;
 use super::finding::Finding;
 use super::finding::Maker;
 use super::finding::Open;
@@ -167,11 +168,21 @@ impl Kit {
 
     /// Recipes whose lints the file allows somewhere: whoever wrote that does not want to hear of it.
     fn silenced(&self, text: &str) -> HashSet<usize> {
-        let groups = ["allow(clippy::all", "allow(clippy::style", "allow(clippy::complexity", "ruff: noqa", "flake8: noqa"];
-        let all = groups.iter().any(|group| text.contains(group));
-        let allows = |recipe: &Recipe| recipe.lints.iter().any(|lint| lint.contains("::") && text.contains(lint.as_str()));
-        (0..self.recipes.len()).filter(|&index| all || allows(&self.recipes[index])).collect()
+        let everything = text.contains("ruff: noqa") || text.contains("flake8: noqa");
+        let groups = ["clippy::all", "clippy::style", "clippy::complexity"];
+        let all = everything || groups.iter().any(|group| allows(text, group));
+        let own = |recipe: &Recipe| recipe.lints.iter().any(|lint| lint.contains("::") && allows(text, lint));
+        (0..self.recipes.len()).filter(|&index| all || own(&self.recipes[index])).collect()
     }
+}
+
+/// Whether an `allow` or `expect` in the text names the lint; a `warn` or `deny` of it is a wish to hear of it.
+fn allows(text: &str, lint: &str) -> bool {
+    if !text.contains(lint) {
+        return false;
+    }
+    let lists = ["allow(", "expect("].iter().flat_map(|word| text.match_indices(word));
+    lists.filter_map(|(at, _)| text[at..].split(')').next()).any(|list| mentions(list, lint))
 }
 
 /// Puts what a match comes to into the scan.
@@ -310,4 +321,26 @@ pub fn check_query(recipe: &Recipe) -> Result<(), RecipeError> {
         Condition::of_pattern(&query, index).map_err(bad)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_allowed_lint_is_silent() {
+        let lint = "clippy::len_zero";
+        for text in [
+            "#![allow(clippy::len_zero)]",
+            "#[expect(dead_code,\n    clippy::len_zero)]",
+            "#[cfg_attr(x, allow(clippy::len_zero))]",
+        ] {
+            assert!(allows(text, lint), "{text}");
+        }
+        for text in
+            ["#![warn(clippy::len_zero)]", "#![allow(clippy::len_zero_more)]", "#![allow(dead_code)] // clippy::len_zero", ""]
+        {
+            assert!(!allows(text, lint), "{text}");
+        }
+    }
 }

@@ -73,15 +73,12 @@ fn is_target(node: Node<'_>) -> bool {
 
 /// Whether the expression is a `bool` whatever its operands are.
 pub fn is_bool(source: Source<'_>, node: Node<'_>) -> bool {
-    let operators = || {
-        let mut cursor = node.walk();
-        let found: Vec<&str> = node.children(&mut cursor).filter(|child| !child.is_named()).map(|child| child.kind()).collect();
-        found
-    };
     match node.kind() {
-        "true" | "false" => true,
-        "not_operator" => true,
-        "comparison_operator" => operators().iter().all(|operator| matches!(*operator, "is" | "is not" | "in" | "not in")),
+        "true" | "false" | "not_operator" => true,
+        "comparison_operator" => {
+            let always_bool = |child: Node<'_>| child.is_named() || matches!(child.kind(), "is" | "is not" | "in" | "not in");
+            node.children(&mut node.walk()).all(always_bool)
+        }
         "boolean_operator" | "parenthesized_expression" => {
             node.named_children(&mut node.walk()).all(|child| is_bool(source, child))
         }

@@ -12,7 +12,7 @@ mod cli_reference;
 mod common;
 mod edit_reference;
 mod edit_steer;
-mod model_goldens;
+mod goldens;
 mod model_vectors;
 #[cfg(unix)]
 mod patch_files;

@@ -27,8 +27,8 @@ fn measure() -> Result<(), ModelError> {
     let mut model = load(&locate(None)?, &device, &mut |_| {})?;
     let times = steps(&mut model.denoiser, 32, &[64, 1024], 7)?;
     println!("step of 32 slots: {:.0} ms at a context of 64, {:.2} times that at 1024", times[0] * 1e3, times[1] / times[0]);
-    let products = Products::new(model.denoiser.transformer().config(), &device.device);
-    for time in forward(&mut model.denoiser, &products, &[1, 16, 32, 64, 256], 5)? {
+    let products = Products::new(model.denoiser.transformer());
+    for time in forward(&mut model.denoiser, &products, &[1, 4, 16, 32, 64, 256], 5)? {
         println!(
             "{} positions: products {:.0} ms ({:.0} GFLOP/s), through the kernels {:.0} ms, forward {:.0} ms, ratio {:.2}",
             time.rows,

@@ -13,6 +13,8 @@ mod common;
 mod edit_reference;
 mod edit_steer;
 mod goldens;
+mod model_readers;
+mod model_sequence;
 mod model_vectors;
 #[cfg(unix)]
 mod patch_files;

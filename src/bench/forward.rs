@@ -1,7 +1,6 @@
 //! Forward passes against the plain matrix products that they contain, and steps at two context lengths.
 
 use burn::tensor::Device;
-use burn::tensor::Distribution;
 use burn::tensor::Tensor;
 
 use crate::bench::median;
@@ -9,11 +8,11 @@ use crate::diffusion::canvas::Canvas;
 use crate::diffusion::canvas::Slot;
 use crate::diffusion::denoiser::Ask;
 use crate::diffusion::denoiser::Denoiser;
-use crate::model::canvas_denoiser::CanvasDenoiser;
-use crate::model::config::TransformerConfig;
 use crate::model::error::ModelError;
 use crate::model::kernels::linear;
+use crate::model::loaded::LoadedDenoiser;
 use crate::model::spec::TokenId;
+use crate::model::transformer::Transformer;
 
 /// Time of a forward pass beside that of its products.
 #[derive(Clone, Copy, Debug)]
@@ -30,36 +29,27 @@ pub struct ForwardTime {
     pub flops: f64,
 }
 
-/// The weights of the products of all blocks, with random values. Each block has its own, as in the model: weights that stay in
-/// the processor's cache would flatter the figure.
+/// The weights of the products of all blocks, expanded to f32. All are there, as in the model: weights that stay in the
+/// processor's cache would flatter the figure.
 #[derive(Debug)]
 pub struct Products {
     weights: Vec<[Tensor<2>; 4]>,
-    hidden: usize,
-    inner: usize,
     device: Device,
 }
 
 impl Products {
-    /// Weights of the shapes of `config`.
-    pub fn new(config: &TransformerConfig, device: &Device) -> Self {
-        let (hidden, inner) = (config.hidden, config.intermediate);
-        let random = |shape: [usize; 2]| Tensor::<2>::random(shape, Distribution::Default, device);
-        let attention = config.heads * config.head_dim;
-        let shapes = [[config.qkv_rows(), hidden], [hidden, attention], [2 * inner, hidden], [hidden, inner]];
-        let weights = (0..config.layers).map(|_| shapes.map(random)).collect();
-        Self { weights, hidden, inner, device: device.clone() }
+    /// The weights of a transformer.
+    pub fn new(transformer: &Transformer) -> Self {
+        let device = transformer.device().clone();
+        let weights = transformer.linear_maps().map(|maps| maps.map(|matrix| matrix.to_dense(&device))).collect();
+        Self { weights, device }
     }
 
-    /// Multiplies `rows` rows through all blocks by `product`.
-    pub fn run(&self, rows: usize, product: &dyn Fn(Tensor<2>, &Tensor<2>) -> Tensor<2>) {
-        let ones = |width| Tensor::<2>::ones([rows, width], &self.device);
-        let (narrow, wide) = (ones(self.hidden), ones(self.inner));
-        for [qkv, out, gate_up, down] in &self.weights {
-            let attended = ones(out.dims()[1]);
-            for (input, weight) in [(&narrow, qkv), (&attended, out), (&narrow, gate_up), (&wide, down)] {
-                drop(product(input.clone(), weight));
-            }
+    /// Multiplies `rows` rows through all blocks by the backend's own matmul.
+    pub fn run(&self, rows: usize) {
+        for weight in self.weights.iter().flatten() {
+            let ones = Tensor::<2>::ones([rows, weight.dims()[1]], &self.device);
+            drop(ones.matmul(weight.clone().transpose()));
         }
         // A failure shows in the times that follow; there is nothing to return it to.
         let _ = self.device.sync();
@@ -67,10 +57,16 @@ impl Products {
 
     /// Floating-point operations for one row.
     fn flops(&self) -> f64 {
-        let block =
-            |weights: &[Tensor<2>; 4]| weights.iter().map(|weight| weight.dims().iter().product::<usize>()).sum::<usize>();
-        2.0 * self.weights.iter().map(block).sum::<usize>() as f64
+        2.0 * self.weights.iter().flatten().map(|weight| weight.dims().iter().product::<usize>()).sum::<usize>() as f64
     }
+}
+
+/// The same products as the model computes them.
+fn through_kernels(transformer: &Transformer, rows: usize) {
+    for matrix in transformer.linear_maps().flatten() {
+        drop(linear(Tensor::<2>::ones([rows, matrix.dims()[1]], transformer.device()), matrix, None, None));
+    }
+    let _ = transformer.device().sync();
 }
 
 /// Times passes over the given numbers of positions.
@@ -78,7 +74,7 @@ impl Products {
 /// # Errors
 /// The model failed.
 pub fn forward(
-    model: &mut CanvasDenoiser,
+    model: &mut LoadedDenoiser,
     products: &Products,
     rows: &[usize],
     runs: usize,
@@ -86,8 +82,8 @@ pub fn forward(
     let mut seed = 0;
     let mut times = Vec::new();
     for &rows in rows {
-        let product_time = median(runs, || products.run(rows, &|input, weight| input.matmul(weight.clone().transpose())));
-        let kernels = median(runs, || products.run(rows, &|input, weight| linear(input, weight, None, None)));
+        let product_time = median(runs, || products.run(rows));
+        let kernels = median(runs, || through_kernels(model.transformer(), rows));
         let mut failure = None;
         let forward = median(runs, || {
             // Ids that no earlier run began with, so that no cached context is reused.
@@ -111,7 +107,7 @@ pub fn forward(
 ///
 /// # Errors
 /// The model failed.
-pub fn steps(model: &mut CanvasDenoiser, slots: usize, contexts: &[usize], runs: usize) -> Result<Vec<f64>, ModelError> {
+pub fn steps(model: &mut LoadedDenoiser, slots: usize, contexts: &[usize], runs: usize) -> Result<Vec<f64>, ModelError> {
     let mut times = Vec::new();
     for &context in contexts {
         let canvas = Canvas::new(ids(context, 7), vec![Slot::masked(0); slots], Vec::new());

@@ -77,10 +77,9 @@ pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
     let sum = |key: &str| infills.clone().filter_map(|row| row[key].as_f64()).sum::<f64>();
     report.push(("infill_tokens_per_forward", json!(rounded(sum("tokens") / sum("forwards").max(1.0)))));
 
-    let config = model.denoiser.transformer().config().clone();
     let times = steps(&mut model.denoiser, 32, &[64, 1024], if args.quick { 3 } else { 7 })?;
     report.push(("step_1024_to_step_64", json!(rounded(times[1] / times[0]))));
-    let products = Products::new(&config, &device.device);
+    let products = Products::new(model.denoiser.transformer());
     let sizes: &[usize] = if args.quick { &[256] } else { &[1, 16, 32, 64, 256, 1024] };
     let forwards = forward(&mut model.denoiser, &products, sizes, if args.quick { 1 } else { 3 })?;
     for time in &forwards {

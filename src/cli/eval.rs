@@ -5,8 +5,10 @@ use std::io::BufRead;
 use std::io::BufReader;
 use std::io::BufWriter;
 use std::io::Write;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use std::time::Instant;
 
 use clap::Args;
@@ -20,9 +22,12 @@ use crate::cli::exit::Failure;
 use crate::document::Document;
 use crate::document::Span;
 use crate::document::Spans;
+use crate::edit::request::EditRequest;
+use crate::edit::request::Method;
 use crate::edit::run::run as edit;
 use crate::edit::steer::Steering;
 use crate::model::device;
+use crate::model::load::LoadedModel;
 use crate::model::load::load;
 use crate::model::locate::locate;
 
@@ -38,6 +43,11 @@ pub struct EvalArgs {
     /// File for the results
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// Also decode each case autoregressively by the base alone, into FILE
+    ///
+    /// Both answers use one pass over the context; its time counts for both.
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
     /// Answer the first N cases only
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
@@ -72,41 +82,83 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     let files = locate(args.model.model.as_deref())?;
     let device = device::open(args.model.device)?;
     let mut model = load(&files, &device, &mut |_| {})?;
-    let mut out =
-        BufWriter::new(File::create(&args.out).map_err(|error| Failure::usage(format!("{}: {error}", args.out.display())))?);
-    let (mut forwards, mut tokens, started) = (0, 0, Instant::now());
+    let mut answers = Answers::create(&args.out, args.sampling.method.into())?;
+    let mut baseline = args.baseline.as_deref().map(|path| Answers::create(path, Method::Causal)).transpose()?;
     for case in &cases {
-        let start = Instant::now();
         let text = [&*case.prefix, &*case.span, &*case.suffix].concat();
         let document = Arc::new(Document::from_bytes(case.path.clone(), text.into_bytes())?);
         let spans = Spans::new(&document, vec![Span::new(case.prefix.len(), case.prefix.len() + case.span.len())])?;
         let request = request(document, spans, case.instruction.as_deref(), &args.sampling);
-        let candidates = edit(&mut model, &request, &Steering::default(), &mut |_| {})?;
+        let context = answers.answer(&mut model, &case.id, request.clone(), Duration::ZERO)?;
+        if let Some(baseline) = &mut baseline {
+            baseline.answer(&mut model, &case.id, request, context)?;
+        }
+    }
+    answers.report(cases.len());
+    baseline.iter().for_each(|baseline| baseline.report(cases.len()));
+    Ok(Exit::Ok)
+}
+
+/// A file of answers that are all made in one way.
+struct Answers {
+    out: BufWriter<File>,
+    method: Method,
+    forwards: usize,
+    tokens: usize,
+    spent: Duration,
+}
+
+impl Answers {
+    fn create(path: &Path, method: Method) -> Result<Self, Failure> {
+        let file = File::create(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+        Ok(Self { out: BufWriter::new(file), method, forwards: 0, tokens: 0, spent: Duration::ZERO })
+    }
+
+    /// Answers a case and writes the line. `shared` is the time that an earlier answer to the same case spent on the context.
+    /// Returns that time, with what was added to it.
+    fn answer(
+        &mut self,
+        model: &mut LoadedModel,
+        id: &str,
+        mut request: EditRequest,
+        shared: Duration,
+    ) -> Result<Duration, Failure> {
+        request.options.method = self.method;
+        let (start, before) = (Instant::now(), model.denoiser.context_time());
+        let candidates = edit(model, &request, &Steering::default(), &mut |_| {})?;
+        let (spent, context) = (start.elapsed() + shared, model.denoiser.context_time() - before + shared);
         let best = candidates.first();
         let output = best.map_or("", |best| best.texts.first().map_or("", String::as_str));
         let (nfe, count) = best.map_or((0, 0), |best| (best.nfe, best.tokens + 1));
         let line = serde_json::json!({
-            "id": case.id,
+            "id": id,
             "output": output,
-            "ms": start.elapsed().as_millis(),
+            "ms": spent.as_millis(),
+            "context_ms": context.as_millis(),
             "forwards": nfe,
             "tokens": count,
             "confidence": best.map(|best| best.confidence),
             "syntax": best.map(|best| best.syntax_word()),
             "ending": best.map(|best| format!("{:?}", best.ending)),
         });
-        writeln!(out, "{line}")?;
-        out.flush()?;
-        forwards += nfe;
-        tokens += count;
+        writeln!(self.out, "{line}")?;
+        self.out.flush()?;
+        self.forwards += nfe;
+        self.tokens += count;
+        self.spent += spent;
+        Ok(context)
     }
-    let seconds = started.elapsed().as_secs_f64();
-    let per_pass = tokens as f64 / f64::from(u32::try_from(forwards).unwrap_or(u32::MAX).max(1));
-    crate::cli::say(&format!(
-        "{} cases, {seconds:.0} s, {forwards} passes, {tokens} tokens, {per_pass:.2} tokens per pass",
-        cases.len()
-    ));
-    Ok(Exit::Ok)
+
+    fn report(&self, cases: usize) {
+        let per_pass = self.tokens as f64 / self.forwards.max(1) as f64;
+        crate::cli::say(&format!(
+            "{}: {cases} cases, {:.0} s, {} passes, {} tokens, {per_pass:.2} tokens per pass",
+            format!("{:?}", self.method).to_lowercase(),
+            self.spent.as_secs_f64(),
+            self.forwards,
+            self.tokens,
+        ));
+    }
 }
 
 fn read_cases(args: &EvalArgs) -> Result<Vec<Case>, Failure> {

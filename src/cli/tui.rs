@@ -119,7 +119,11 @@ impl Adapter {
                 let id = self.pending.pop_front().map(|pending| pending.id);
                 Some(tui::Event::Failed { id: id.filter(|_| !fatal), message: error.to_string() })
             }
-            Event::Started { .. } | Event::Candidate(_) | Event::Alternatives { .. } | Event::Refused { .. } => None,
+            Event::Started { .. }
+            | Event::Candidate(_)
+            | Event::Alternatives { .. }
+            | Event::Refused { .. }
+            | Event::Recorded(_) => None,
         }
     }
 }

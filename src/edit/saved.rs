@@ -240,7 +240,8 @@ mod tests {
 
     #[test]
     fn other_files_are_named() {
-        let run = saved(&Trajectory::new(Canvas::new(vec![], vec![Slot::masked(0)], vec![]), &Canvas::new(vec![], vec![], vec![])));
+        let run =
+            saved(&Trajectory::new(Canvas::new(vec![], vec![Slot::masked(0)], vec![]), &Canvas::new(vec![], vec![], vec![])));
         let text = run.write().unwrap();
         for (from, to, expected) in [
             ("dcode-trajectory", "dcode-plan", "not a trajectory"),

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use burn::tensor::Tensor;
 use burn::tensor::TensorData;
-use memmap2::Mmap;
 use safetensors::SafeTensors;
 
 use crate::model::config::TransformerConfig;
 use crate::model::error::ModelError;
 use crate::model::kernels::LowRankTerm;
 use crate::model::kernels::linear;
+use crate::model::matrix::Matrix;
 use crate::model::spec::TokenId;
 use crate::model::weights::Weights;
 
@@ -20,7 +20,7 @@ use crate::model::weights::Weights;
 #[derive(Clone, Debug)]
 pub struct LowRank {
     /// `[rank, in]`
-    a: Tensor<2>,
+    a: Matrix,
     /// `[out, rank]`
     b: Tensor<2>,
 }
@@ -86,7 +86,8 @@ impl Adapter {
                 let values = weights.read_vec(&format!("layers.{layer}.{name}.{part}"), &shape)?;
                 Ok(Tensor::from_data(TensorData::new(values, shape), device))
             };
-            Ok(LowRank { a: matrix("a", [header.rank, width_in])?, b: matrix("b", [width_out, header.rank])? })
+            let (a, b) = (matrix("a", [header.rank, width_in])?, matrix("b", [width_out, header.rank])?);
+            Ok(LowRank { a: Matrix::Dense(a), b })
         };
         let blocks = (0..config.layers).map(|layer| {
             Ok(AdapterBlock {
@@ -117,8 +118,8 @@ struct Header {
 impl Header {
     fn read(weights: &Weights) -> Result<Self, String> {
         let Weights::Safetensors { files, .. } = weights else { return Err("not a safetensors file".to_owned()) };
-        let map: &Mmap = files.first().map(|(_, map)| map).ok_or("no file")?;
-        let (_, metadata) = SafeTensors::read_metadata(map).map_err(|error| error.to_string())?;
+        let (_, map) = files.first().ok_or("no file")?;
+        let (_, metadata) = SafeTensors::read_metadata(map.bytes()).map_err(|error| error.to_string())?;
         let metadata = metadata.metadata().clone().unwrap_or_default();
         let get = |key: &str| metadata.get(key).ok_or_else(|| format!("not a canvas adapter: no {key} in its metadata"));
         if get("format")? != "dcode-canvas-adapter" {

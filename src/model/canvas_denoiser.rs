@@ -4,6 +4,8 @@
 //! candidates. A step runs the anchor (the last context element) and the slots only. The prediction for a slot is read at the
 //! element before it. With no adapter the leftmost masked slot is predicted exactly as the base would continue the text.
 
+use std::time::Duration;
+
 use burn::tensor::Int;
 use burn::tensor::Tensor;
 use burn::tensor::TensorData;
@@ -18,6 +20,7 @@ use crate::model::context::Contexts;
 use crate::model::context::HIDDEN;
 use crate::model::error::ModelError;
 use crate::model::readout::Readout;
+use crate::model::readout::check;
 use crate::model::readout::read_rows;
 use crate::model::spec::ModelSpec;
 use crate::model::spec::TokenId;
@@ -57,6 +60,11 @@ impl CanvasDenoiser {
     /// Leaves the base alone.
     pub fn remove_adapter(&mut self) {
         self.adapter = None;
+    }
+
+    /// Time spent so far on contexts: what an edit pays before its first step, and not again for another candidate.
+    pub fn context_time(&self) -> Duration {
+        self.contexts.spent()
     }
 
     /// Raw logits of the base for `ids[from..]` and for the id that would follow, `[rows, vocab]`; `from` is at least 1.
@@ -193,6 +201,7 @@ impl Denoiser for CanvasDenoiser {
         // Canvases with one context run as one batch; requests for different files would come one after the other.
         for group in asks.chunk_by(|a, b| a.canvas.context() == b.canvas.context()) {
             let mut logits = self.canvas_logits(group)?;
+            check(&logits, vocab)?;
             let mut rest = logits.as_mut_slice();
             for ask in group {
                 let (rows, others) = rest.split_at_mut(ask.slots.len() * vocab);

@@ -1,5 +1,8 @@
 //! Keys and values of contexts that were run through the base, kept for what shares their beginning.
 
+use std::time::Duration;
+use std::time::Instant;
+
 use burn::tensor::Tensor;
 use burn::tensor::TensorData;
 
@@ -20,6 +23,7 @@ pub(super) const HIDDEN: f32 = -3.0e4;
 #[derive(Debug, Default)]
 pub struct Contexts {
     kept: Vec<Context>,
+    spent: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -34,10 +38,18 @@ impl Contexts {
     /// # Errors
     /// The device failed.
     pub fn prepare(&mut self, transformer: &mut Transformer, ids: &[TokenId]) -> Result<(), ModelError> {
+        let started = Instant::now();
         let context = self.select(ids);
         let known = context.shared(ids);
         context.extend(transformer, ids, known, None);
+        self.spent += started.elapsed();
         Ok(())
+    }
+
+    /// Time spent so far on what an edit reads before its first token. Where one pass went on with tokens of the answer, their
+    /// share is left out. On a device that works in the background this is the time to hand over the work.
+    pub fn spent(&self) -> Duration {
+        self.spent
     }
 
     /// The cache that holds `ids`, after [`Contexts::prepare`].
@@ -50,10 +62,12 @@ impl Contexts {
     /// # Errors
     /// The device failed.
     pub fn run(&mut self, transformer: &mut Transformer, ids: &[TokenId], from: usize) -> Result<Tensor<2>, ModelError> {
+        let started = Instant::now();
         let context = self.select(ids);
         let start = context.shared(ids).min(from);
         let mut hidden = Vec::new();
         context.extend(transformer, ids, start, Some(&mut hidden));
+        self.spent += started.elapsed().mul_f64((from - start) as f64 / (ids.len() - start).max(1) as f64);
         if hidden.is_empty() {
             return Err(ModelError::Mismatch("nothing to run".to_owned()));
         }

@@ -13,7 +13,9 @@ use crate::model::config::ExpertsConfig;
 use crate::model::config::TransformerConfig;
 use crate::model::error::ModelError;
 use crate::model::kernels::linear;
+use crate::model::matrix::Matrix;
 use crate::model::transformer::Dense;
+use crate::model::weights::Piece;
 use crate::model::weights::Weights;
 
 /// The router and the experts of one block.
@@ -21,7 +23,7 @@ use crate::model::weights::Weights;
 pub(super) struct Experts {
     config: ExpertsConfig,
     /// `[experts, hidden]`
-    router: Tensor<2>,
+    router: Matrix,
     bias: Vec<f32>,
     experts: Vec<Dense>,
     shared: Option<Dense>,
@@ -39,13 +41,12 @@ impl Experts {
         prefix: &str,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        let shape = [config.count, c.hidden];
-        let router = weights.read_vec(&format!("{prefix}.gate.weight"), &shape)?;
+        let router = [Piece::whole(format!("{prefix}.gate.weight"), config.count)];
         let expert = |index: usize| Dense::read(c, weights, &format!("{prefix}.experts.{index}"), config.intermediate, device);
         let shared = config.shared * config.intermediate;
         Ok(Self {
             config: *config,
-            router: Tensor::from_data(TensorData::new(router, shape), device),
+            router: weights.matrix(&router, c.hidden, device)?,
             bias: weights.read_vec(&format!("{prefix}.gate.expert_bias"), &[config.count])?,
             experts: (0..config.count).map(expert).collect::<Result<_, _>>()?,
             shared: (shared > 0)

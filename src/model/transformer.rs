@@ -4,7 +4,6 @@
 //! tensors. Where the feed-forward part is a mixture of experts, see `experts.rs`.
 
 use burn::tensor::Device;
-use burn::tensor::Int;
 use burn::tensor::Tensor;
 use burn::tensor::TensorData;
 
@@ -21,20 +20,22 @@ use crate::model::kernels::rms_norm;
 use crate::model::kernels::split_heads;
 use crate::model::kernels::swiglu;
 use crate::model::kv_cache::KvCache;
+use crate::model::matrix::Matrix;
 use crate::model::rope::Rope;
 use crate::model::spec::TokenId;
+use crate::model::weights::Piece;
 use crate::model::weights::Weights;
 
 /// A linear map with the weight as checkpoints have it, `[out, in]`.
 #[derive(Clone, Debug)]
-pub(super) struct Linear {
-    pub(super) weight: Tensor<2>,
-    pub(super) bias: Option<Tensor<2>>,
+struct Linear {
+    weight: Matrix,
+    bias: Option<Tensor<2>>,
 }
 
 impl Linear {
     /// Rows `[rows, in]` to `[rows, out]`, with the update of an adapter.
-    pub(super) fn forward(&self, rows: Tensor<2>, update: Option<&LowRank>) -> Tensor<2> {
+    fn forward(&self, rows: Tensor<2>, update: Option<&LowRank>) -> Tensor<2> {
         let term = update.map(|update| update.term(rows.clone()));
         linear(rows, &self.weight, self.bias.as_ref(), term.as_ref())
     }
@@ -99,17 +100,12 @@ impl Dense {
         inner: usize,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        let mut values = vec![0.0; 2 * inner * c.hidden];
-        let (gate, up) = values.split_at_mut(inner * c.hidden);
-        weights.read(&format!("{prefix}.gate_proj.weight"), &[inner, c.hidden], gate)?;
-        weights.read(&format!("{prefix}.up_proj.weight"), &[inner, c.hidden], up)?;
-        let shape = [c.hidden, inner];
-        let down = weights.read_vec(&format!("{prefix}.down_proj.weight"), &shape)?;
-        let linear = |values: Vec<f32>, shape: [usize; 2]| Linear {
-            weight: Tensor::from_data(TensorData::new(values, shape), device),
-            bias: None,
-        };
-        Ok(Self { gate_up_proj: linear(values, [2 * inner, c.hidden]), down_proj: linear(down, shape) })
+        let gate_up = ["gate", "up"].map(|part| Piece::whole(format!("{prefix}.{part}_proj.weight"), inner));
+        let down = [Piece::whole(format!("{prefix}.down_proj.weight"), c.hidden)];
+        Ok(Self {
+            gate_up_proj: Linear { weight: weights.matrix(&gate_up, c.hidden, device)?, bias: None },
+            down_proj: Linear { weight: weights.matrix(&down, inner, device)?, bias: None },
+        })
     }
 
     /// Rows `[rows, hidden]` to the same shape.
@@ -134,10 +130,10 @@ struct Block {
 pub struct Transformer {
     config: TransformerConfig,
     device: Device,
-    embed_tokens: Tensor<2>,
+    embed_tokens: Matrix,
     blocks: Vec<Block>,
     norm: RmsNorm,
-    lm_head: Option<Tensor<2>>,
+    lm_head: Option<Matrix>,
     rope: Rope,
 }
 
@@ -181,12 +177,11 @@ impl Transformer {
         let norm = |name: String| -> Result<RmsNorm, ModelError> {
             Ok(RmsNorm { weight: matrix(weights.read_vec(&name, &[c.hidden])?, [1, c.hidden]), eps: c.rms_norm_eps })
         };
-        let single = |name: String, shape: [usize; 2]| -> Result<Linear, ModelError> {
-            Ok(Linear { weight: matrix(weights.read_vec(&name, &shape)?, shape), bias: None })
-        };
+        let whole = |name: String, [rows, width]: [usize; 2]| weights.matrix(&[Piece::whole(name, rows)], width, device);
+        let single = |name: String, shape| Ok::<_, ModelError>(Linear { weight: whole(name, shape)?, bias: None });
         let q = c.heads * c.head_dim;
         let table = [c.vocab, c.hidden];
-        let embed_tokens = matrix(weights.read_vec("model.embed_tokens.weight", &table)?, table);
+        let embed_tokens = whole("model.embed_tokens.weight".to_owned(), table)?;
         let all = c.parameters() as f32;
         let per_block = (all - (c.vocab * c.hidden) as f32) / c.layers as f32;
         let mut blocks = Vec::with_capacity(c.layers);
@@ -205,8 +200,7 @@ impl Transformer {
                 },
             });
         }
-        let lm_head =
-            (!c.tied).then(|| Ok::<_, ModelError>(matrix(weights.read_vec("lm_head.weight", &table)?, table))).transpose()?;
+        let lm_head = (!c.tied).then(|| whole("lm_head.weight".to_owned(), table)).transpose()?;
         let norm = norm("model.norm.weight".to_owned())?;
         let rope = Rope::partial(c.head_dim, c.rotary_dim, c.rope_theta);
         progress(1.0);
@@ -218,6 +212,16 @@ impl Transformer {
         &self.config
     }
 
+    /// The weights of the linear maps of each block, in the order in which a pass uses them.
+    pub fn linear_maps(&self) -> impl Iterator<Item = [&Matrix; 4]> {
+        self.blocks.iter().filter_map(|block| match &block.feed_forward {
+            FeedForward::Dense(Dense { gate_up_proj, down_proj }) => {
+                Some([&block.qkv_proj.weight, &block.o_proj.weight, &gate_up_proj.weight, &down_proj.weight])
+            }
+            FeedForward::Experts(_) => None,
+        })
+    }
+
     /// Where the weights are.
     pub fn device(&self) -> &Device {
         &self.device
@@ -225,9 +229,7 @@ impl Transformer {
 
     /// Input vectors of ids, `[batch, seq, hidden]`; `ids` holds the rows one after the other.
     pub fn embed(&self, ids: &[TokenId], batch: usize) -> Tensor<3> {
-        let indices: Vec<i32> = ids.iter().map(|&id| i32::try_from(id).unwrap_or(0)).collect();
-        let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [ids.len()]), &self.device);
-        let rows = self.embed_tokens.clone().select(0, indices);
+        let rows = self.embed_tokens.select(ids, &self.device);
         rows.reshape([batch, ids.len() / batch.max(1), self.config.hidden])
     }
 
@@ -284,37 +286,28 @@ impl Transformer {
 /// Reads the query, key and value projections as one; a checkpoint has them apart or fused in this order.
 fn read_qkv(c: &TransformerConfig, weights: &Weights, layer: usize, device: &Device) -> Result<Linear, ModelError> {
     let (q, kv) = (c.heads * c.head_dim, c.kv_heads * c.head_dim);
-    let name = |projection: &str, kind: &str| format!("model.layers.{layer}.self_attn.{projection}_proj.{kind}");
-    let mut values = vec![0.0; c.qkv_rows() * c.hidden];
-    let mut biases = vec![0.0; c.qkv_rows()];
-    if weights.contains(&name("qkv", "weight")) {
-        weights.read(&name("qkv", "weight"), &[c.qkv_rows(), c.hidden], &mut values)?;
-        weights.order_heads(c, &[q + kv, c.hidden], &mut values[..(q + kv) * c.hidden]);
-    } else {
-        let (mut rest, mut bias_rest) = (values.as_mut_slice(), biases.as_mut_slice());
-        for (projection, width) in [("q", q), ("k", kv), ("v", kv)] {
-            let (out, more) = rest.split_at_mut(width * c.hidden);
-            let (bias, more_bias) = bias_rest.split_at_mut(width);
-            let read = |name: &str, shape: &[usize], out: &mut [f32]| match projection {
-                "v" => weights.read(name, shape, out),
-                _ => weights.read_rotated(name, c, shape, out),
-            };
-            read(&name(projection, "weight"), &[width, c.hidden], out)?;
-            if c.qkv_bias {
-                read(&name(projection, "bias"), &[width], bias)?;
-            }
-            (rest, bias_rest) = (more, more_bias);
+    let pieces = |part: &str| -> Vec<Piece> {
+        let name = |kind: &str| format!("model.layers.{layer}.self_attn.{kind}_proj.{part}");
+        if weights.contains(&name("qkv")) {
+            return vec![Piece { name: name("qkv"), rows: q + 2 * kv, order: weights.head_order(c, q + kv) }];
         }
-    }
-    let weight = Tensor::from_data(TensorData::new(values, [c.qkv_rows(), c.hidden]), device);
-    let bias = c.qkv_bias.then(|| Tensor::from_data(TensorData::new(biases, [1, c.qkv_rows()]), device));
+        let heads = |kind: &str, rows: usize| Piece { name: name(kind), rows, order: weights.head_order(c, rows) };
+        vec![heads("q", q), heads("k", kv), Piece::whole(name("v"), kv)]
+    };
+    let weight = weights.matrix(&pieces("weight"), c.hidden, device)?;
+    let bias = if c.qkv_bias {
+        let values = weights.biases(&pieces("bias"))?;
+        Some(Tensor::from_data(TensorData::new(values, [1, c.qkv_rows()]), device))
+    } else {
+        None
+    };
     Ok(Linear { weight, bias })
 }
 
 fn read_head_norms(c: &TransformerConfig, weights: &Weights, layer: usize, device: &Device) -> Result<HeadNorms, ModelError> {
     let read = |part: &str| -> Result<RmsNorm, ModelError> {
-        let mut values = vec![0.0; c.head_dim];
-        weights.read_rotated(&format!("model.layers.{layer}.self_attn.{part}_norm.weight"), c, &[c.head_dim], &mut values)?;
+        let name = format!("model.layers.{layer}.self_attn.{part}_norm.weight");
+        let values = weights.biases(&[Piece { name, rows: c.head_dim, order: weights.head_order(c, c.head_dim) }])?;
         Ok(RmsNorm { weight: Tensor::from_data(TensorData::new(values, [1, c.head_dim]), device), eps: c.rms_norm_eps })
     };
     Ok(HeadNorms { queries: read("q")?, keys: read("k")? })

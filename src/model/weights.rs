@@ -1,11 +1,12 @@
 //! Where weights come from: Hugging Face safetensors (one file or shards) or GGUF, under Hugging Face names, expanded to f32.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::Path;
 use std::path::PathBuf;
 
-use memmap2::Mmap;
+use burn::tensor::Device;
+use burn::tensor::Tensor;
+use burn::tensor::TensorData;
 use safetensors::Dtype;
 use safetensors::SafeTensors;
 
@@ -14,19 +15,41 @@ use crate::model::error::ModelError;
 use crate::model::gguf::BlockType;
 use crate::model::gguf::Gguf;
 use crate::model::gguf::dequant;
+use crate::model::kernels;
+use crate::model::mapped::Mapped;
+use crate::model::matrix::HeadOrder;
+use crate::model::matrix::Matrix;
+use crate::model::matrix::Stored;
 use crate::model::naming::Naming;
-use crate::model::rope::Rope;
 use crate::model::spec::Family;
+
+/// A tensor that gives some rows of a matrix.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// Name of the tensor.
+    pub name: String,
+    /// Its rows.
+    pub rows: usize,
+    /// The order of its rows, where they are heads whose order is not that of the kernels ([`Weights::head_order`]).
+    pub order: Option<HeadOrder>,
+}
+
+impl Piece {
+    /// A tensor whose rows are in order.
+    pub fn whole(name: String, rows: usize) -> Self {
+        Self { name, rows, order: None }
+    }
+}
 
 /// A set of named tensors.
 #[derive(Debug)]
 pub enum Weights {
     /// GGUF, all parts.
     Gguf(Gguf),
-    /// Safetensors files, memory-mapped, with the file that holds each tensor.
+    /// Safetensors files, mapped into memory, with the file that holds each tensor.
     Safetensors {
         /// The files.
-        files: Vec<(PathBuf, Mmap)>,
+        files: Vec<(PathBuf, Mapped)>,
         /// Tensor name to file.
         index: HashMap<String, usize>,
         /// How the checkpoint calls its tensors.
@@ -42,11 +65,7 @@ impl Weights {
     pub fn open_safetensors(paths: &[PathBuf]) -> Result<Self, ModelError> {
         let (mut files, mut index) = (Vec::new(), HashMap::new());
         for path in paths {
-            let io = |source| ModelError::Io { path: path.clone(), source };
-            let file = File::open(path).map_err(io)?;
-            // SAFETY: only read; see `Gguf::open`.
-            #[allow(unsafe_code)]
-            let map = unsafe { Mmap::map(&file) }.map_err(io)?;
+            let map = Mapped::open(path)?;
             for name in parse(path, &map)?.names() {
                 if index.insert(name.to_owned(), files.len()).is_some() {
                     return Err(ModelError::Damaged { path: path.clone(), reason: format!("tensor {name} is there twice") });
@@ -74,15 +93,11 @@ impl Weights {
         }
     }
 
-    /// Expands the tensor `name` of the given shape into `out`.
+    /// How the tensor `name` of the given shape is stored, and its bytes.
     ///
     /// # Errors
     /// The tensor is missing or has another shape or an unsupported storage.
-    ///
-    /// # Panics
-    /// When `out` is not as long as the shape says.
-    pub fn read(&self, name: &str, shape: &[usize], out: &mut [f32]) -> Result<(), ModelError> {
-        assert_eq!(shape.iter().product::<usize>(), out.len(), "{name}");
+    pub fn find(&self, name: &str, shape: &[usize]) -> Result<(BlockType, Mapped), ModelError> {
         let missing = |path: &Path| ModelError::Damaged { path: path.to_owned(), reason: format!("tensor {name} is missing") };
         let check = |path: &Path, found: &[usize]| {
             let reason = || format!("tensor {name} has shape {found:?}, expected {shape:?}");
@@ -93,8 +108,7 @@ impl Weights {
                 let found = gguf_name(name).and_then(|name| gguf.data(&name));
                 let (info, data) = found.ok_or_else(|| missing(gguf.path()))?;
                 check(gguf.path(), &info.shape)?;
-                dequant::expand(info.block, data, out);
-                Ok(())
+                Ok((info.block, data))
             }
             Self::Safetensors { files, index, naming } => {
                 let name = &*naming.of(name);
@@ -112,10 +126,25 @@ impl Weights {
                         return Err(ModelError::Damaged { path: path.clone(), reason });
                     }
                 };
-                dequant::expand(block, view.data(), out);
-                Ok(())
+                // The view borrows from the map; its place in it is what outlives the parsed header.
+                let start = view.data().as_ptr().addr() - map.bytes().as_ptr().addr();
+                Ok((block, map.part(start, view.data().len()).ok_or_else(|| missing(path))?))
             }
         }
+    }
+
+    /// Expands the tensor `name` of the given shape into `out`.
+    ///
+    /// # Errors
+    /// The tensor is missing or has another shape or an unsupported storage.
+    ///
+    /// # Panics
+    /// When `out` is not as long as the shape says.
+    pub fn read(&self, name: &str, shape: &[usize], out: &mut [f32]) -> Result<(), ModelError> {
+        assert_eq!(shape.iter().product::<usize>(), out.len(), "{name}");
+        let (block, data) = self.find(name, shape)?;
+        dequant::expand(block, data.bytes(), out);
+        Ok(())
     }
 
     /// As [`Weights::read`], into a new buffer.
@@ -128,41 +157,51 @@ impl Weights {
         Ok(out)
     }
 
-    /// Reads what makes the values of query or key heads: `rows` of a projection, a bias or a norm, `[heads * head_dim, ..]`.
-    ///
-    /// The kernels rotate the two halves of a head against each other. llama.cpp stores the heads of the Llama family with the
-    /// values of a pair side by side, and some families rotate a part of each head only: their rows are put into order here.
+    /// The rows of some tensors, one below the other, as one matrix of `width` columns. On the CPU they stay as they are stored.
     ///
     /// # Errors
     /// As [`Weights::read`].
-    pub fn read_rotated(
-        &self,
-        name: &str,
-        config: &TransformerConfig,
-        shape: &[usize],
-        out: &mut [f32],
-    ) -> Result<(), ModelError> {
-        self.read(name, shape, out)?;
-        self.order_heads(config, shape, out);
-        Ok(())
+    pub fn matrix(&self, pieces: &[Piece], width: usize, device: &Device) -> Result<Matrix, ModelError> {
+        if kernels::run_on(device) {
+            let mut stored = Stored::new(width);
+            for piece in pieces {
+                let (block, bytes) = self.find(&piece.name, &[piece.rows, width])?;
+                stored.push(block, bytes, piece.rows, piece.order);
+            }
+            return Ok(Matrix::Stored(stored));
+        }
+        let rows: usize = pieces.iter().map(|piece| piece.rows).sum();
+        let mut values = vec![0.0; rows * width];
+        let mut rest = values.as_mut_slice();
+        for piece in pieces {
+            let (out, more) = rest.split_at_mut(piece.rows * width);
+            self.read(&piece.name, &[piece.rows, width], out)?;
+            piece.order.into_iter().for_each(|order| order.apply(out, width));
+            rest = more;
+        }
+        Ok(Matrix::Dense(Tensor::from_data(TensorData::new(values, [rows, width]), device)))
     }
 
-    /// Puts rows of query or key heads into the order of the kernels; see [`Weights::read_rotated`].
-    pub fn order_heads(&self, config: &TransformerConfig, shape: &[usize], out: &mut [f32]) {
-        let half = config.head_dim / 2;
-        let order: Vec<usize> = match self {
-            Self::Gguf(_) if config.family == Family::Llama => {
-                (0..config.head_dim).map(|place| 2 * (place % half) + place / half).collect()
-            }
-            _ if config.rotary_dim < config.head_dim => Rope::order(config.head_dim, config.rotary_dim),
-            _ => return,
-        };
-        let row = shape.get(1).copied().unwrap_or(1);
-        let stored = out.to_vec();
-        for (target, out) in out.chunks_exact_mut(row).enumerate() {
-            let (head, place) = (target / config.head_dim, target % config.head_dim);
-            let source = head * config.head_dim + order[place];
-            out.copy_from_slice(&stored[source * row..(source + 1) * row]);
+    /// The biases that belong to the rows of some tensors, one after the other.
+    ///
+    /// # Errors
+    /// As [`Weights::read`].
+    pub fn biases(&self, pieces: &[Piece]) -> Result<Vec<f32>, ModelError> {
+        let mut values = Vec::new();
+        for piece in pieces {
+            let mut bias = self.read_vec(&piece.name, &[piece.rows])?;
+            piece.order.into_iter().for_each(|order| order.apply(&mut bias, 1));
+            values.append(&mut bias);
+        }
+        Ok(values)
+    }
+
+    /// The order of `rows` rows of query and key heads in the file, where it is not that of the kernels.
+    pub fn head_order(&self, config: &TransformerConfig, rows: usize) -> Option<HeadOrder> {
+        let (head, rotary) = (config.head_dim, config.rotary_dim);
+        match self {
+            Self::Gguf(_) if config.family == Family::Llama => Some(HeadOrder::Interleaved { head }),
+            _ => (rotary < head).then_some(HeadOrder::Partial { head, rotary, rows }),
         }
     }
 
@@ -174,8 +213,8 @@ impl Weights {
     }
 }
 
-fn parse<'a>(path: &Path, map: &'a Mmap) -> Result<SafeTensors<'a>, ModelError> {
-    SafeTensors::deserialize(map).map_err(|error| ModelError::Damaged {
+fn parse<'a>(path: &Path, map: &'a Mapped) -> Result<SafeTensors<'a>, ModelError> {
+    SafeTensors::deserialize(map.bytes()).map_err(|error| ModelError::Damaged {
         path: path.to_owned(),
         reason: format!("not a complete safetensors file ({error})"),
     })

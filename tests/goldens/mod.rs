@@ -3,6 +3,7 @@
 //! Cases are folders in the format that the README of the goldens describes. Those in `tests/data/goldens` are always checked;
 //! `DCODE_GOLDENS` names a folder with more, by default `../shared/goldens`, which may be absent.
 
+mod caches;
 mod case;
 mod forward;
 mod quirks;

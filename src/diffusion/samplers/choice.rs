@@ -2,8 +2,12 @@
 
 use std::str::FromStr;
 
+use crate::diffusion::canvas::Canvas;
+use crate::diffusion::canvas::Op;
 use crate::diffusion::closing::Closing;
+use crate::diffusion::denoiser::Prediction;
 use crate::diffusion::filter::Filter;
+use crate::diffusion::sampler::Question;
 use crate::diffusion::sampler::Sampler;
 use crate::diffusion::samplers::blockwise::Blocks;
 use crate::diffusion::samplers::blockwise::Blockwise;
@@ -28,6 +32,7 @@ use crate::diffusion::samplers::token_edit::TokenEditor;
 use crate::model::spec::Attention;
 use crate::model::spec::ModelSpec;
 use crate::model::spec::Shift;
+use crate::model::spec::TokenId;
 
 /// A rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +78,32 @@ const NAMES: &[(&str, Name)] = &[
     ("token-edit", Name::TokenEdit),
     ("dreamon", Name::Dreamon),
 ];
+
+/// A sampler that is never offered some tokens.
+struct Without {
+    inner: Box<dyn Sampler>,
+    banned: Vec<TokenId>,
+}
+
+impl Sampler for Without {
+    fn is_open(&self, canvas: &Canvas) -> bool {
+        self.inner.is_open(canvas)
+    }
+
+    fn ask(&mut self, canvas: &Canvas) -> Question {
+        let mut question = self.inner.ask(canvas);
+        question.banned.extend_from_slice(&self.banned);
+        question
+    }
+
+    fn set_threshold(&mut self, threshold: f32) {
+        self.inner.set_threshold(threshold);
+    }
+
+    fn step(&mut self, canvas: &Canvas, asked: &[usize], predictions: &[Prediction]) -> Vec<Op> {
+        self.inner.step(canvas, asked, predictions)
+    }
+}
 
 /// A rule with its parameters; what is not given is the reference's default.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -125,11 +156,28 @@ impl Choice {
         }
     }
 
+    /// The rule that goes with a model that is a denoiser by itself: DreamOn's where slots expand, SDAR's in blocks, Fast-dLLM's
+    /// threshold otherwise.
+    pub fn usual(spec: &ModelSpec) -> Self {
+        Self::new(match spec.attention {
+            _ if spec.tokens.expand.is_some() && spec.tokens.delete.is_some() => Name::Dreamon,
+            Attention::BlockCausal(_) => Name::Dynamic,
+            _ => Name::Threshold,
+        })
+    }
+
     /// The sampler for a canvas with `context` elements before its slots and `masks` masked ones.
     ///
     /// # Errors
     /// The model lacks what the rule needs.
-    pub fn build(&self, spec: &ModelSpec, context: usize, masks: usize, most: usize, seed: u64) -> Result<Box<dyn Sampler>, String> {
+    pub fn build(
+        &self,
+        spec: &ModelSpec,
+        context: usize,
+        masks: usize,
+        most: usize,
+        seed: u64,
+    ) -> Result<Box<dyn Sampler>, String> {
         let block_causal = match spec.attention {
             Attention::BlockCausal(size) => Some(size),
             _ => None,
@@ -164,7 +212,10 @@ impl Choice {
             }
             Name::Dreamon => {
                 let (Some(expand), Some(delete)) = (spec.tokens.expand, spec.tokens.delete) else {
-                    return Err(format!("the sampler dreamon needs a model with expand and delete tokens; {} has none", spec.name));
+                    return Err(format!(
+                        "the sampler dreamon needs a model with expand and delete tokens; {} has none",
+                        spec.name
+                    ));
                 };
                 let settings =
                     DreamOnSettings { most, at_once: self.at_once, filter: self.filter, ..DreamOnSettings::new(expand, delete) };
@@ -187,6 +238,11 @@ impl Choice {
     }
 
     fn closing(&self, spec: &ModelSpec, sampler: Box<dyn Sampler>) -> Box<dyn Sampler> {
+        // Only dreamon knows what to do with tokens that expand and delete.
+        let banned: Vec<TokenId> = spec.tokens.expand.iter().chain(&spec.tokens.delete).copied().collect();
+        if !banned.is_empty() {
+            return Box::new(Without { inner: sampler, banned });
+        }
         match spec.tokens.end {
             Some(end) => Box::new(Closing::new(sampler, end)),
             None => sampler,
@@ -252,14 +308,12 @@ impl FromStr for Choice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diffusion::canvas::Canvas;
     use crate::diffusion::canvas::Slot;
     use crate::diffusion::denoise::Control;
     use crate::diffusion::denoise::Limits;
     use crate::diffusion::denoise::denoise;
     use crate::diffusion::denoiser::Denoiser;
     use crate::diffusion::scripted::Scripted;
-    use crate::model::spec::TokenId;
 
     #[test]
     fn names_and_parameters_are_read() {

@@ -9,17 +9,15 @@ pub mod dequant;
 mod split;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::Path;
 use std::path::PathBuf;
-
-use memmap2::Mmap;
 
 use self::cursor::Cursor;
 pub use self::cursor::Value;
 pub use self::dequant::BlockType;
 pub use self::split::parts_of;
 use crate::model::error::ModelError;
+use crate::model::mapped::Mapped;
 
 const MAGIC: &[u8; 4] = b"GGUF";
 const DEFAULT_ALIGNMENT: u64 = 32;
@@ -46,7 +44,7 @@ impl TensorInfo {
 /// A GGUF model: one file, or all parts of a split one.
 #[derive(Debug)]
 pub struct Gguf {
-    parts: Vec<(PathBuf, Mmap)>,
+    parts: Vec<(PathBuf, Mapped)>,
     metadata: HashMap<String, Value>,
     tensors: HashMap<String, TensorInfo>,
 }
@@ -72,14 +70,9 @@ impl Gguf {
     }
 
     fn add_part(&mut self, path: &Path) -> Result<(), ModelError> {
-        let io = |source| ModelError::Io { path: path.to_owned(), source };
-        let file = File::open(path).map_err(io)?;
-        // SAFETY: the map is only read. A file truncated by another process while mapped would raise SIGBUS, as it would in
-        // every program that maps model files; dcode replaces model files by rename, never in place.
-        #[allow(unsafe_code)]
-        let map = unsafe { Mmap::map(&file) }.map_err(io)?;
+        let map = Mapped::open(path)?;
         let damaged = |reason: String| ModelError::Damaged { path: path.to_owned(), reason };
-        let header = Header::parse(&map).map_err(damaged)?;
+        let header = Header::parse(map.bytes()).map_err(damaged)?;
         let part = self.parts.len();
         for (name, mut info) in header.tensors {
             info.part = part;
@@ -130,21 +123,15 @@ impl Gguf {
     }
 
     /// The stored bytes of a tensor, and its description.
-    pub fn data(&self, name: &str) -> Option<(&TensorInfo, &[u8])> {
+    pub fn data(&self, name: &str) -> Option<(&TensorInfo, Mapped)> {
         let info = self.tensors.get(name)?;
         let (_, map) = self.parts.get(info.part)?;
-        Some((info, map.get(info.start..info.start + info.len)?))
+        Some((info, map.part(info.start, info.len)?))
     }
 
-    /// Tells the system that the mapped pages are no longer needed, once all tensors were expanded: they would otherwise count
-    /// as resident memory.
+    /// Tells the system that the mapped pages are no longer needed, once all tensors were expanded.
     pub fn release_pages(&self) {
-        #[cfg(unix)]
-        for (_, map) in &self.parts {
-            // SAFETY: the pages of a read-only file mapping are read again from the file when touched.
-            #[allow(unsafe_code)]
-            let _ = unsafe { map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
-        }
+        self.parts.iter().for_each(|(_, map)| map.release_pages());
     }
 }
 

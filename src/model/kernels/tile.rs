@@ -1,9 +1,11 @@
 //! The innermost product: some rows of weights times some rows of inputs, all sums kept in registers.
 
-/// Rows of weights in the largest tile. Three by four sums and their operands just fit into 16 vector registers.
-pub(super) const OUTS: usize = 3;
 /// Rows of inputs in the largest tile.
 pub(super) const ROWS: usize = 4;
+/// Rows of weights in the largest tile: three by four sums and their operands just fit into 16 vector registers.
+pub(super) const OUTS: usize = 3;
+/// The same for the 32 vector registers of AVX-512.
+pub(super) const OUTS_WIDE: usize = 6;
 
 /// How to compute tiles on this machine.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +33,15 @@ impl Tile {
             }
         }
         Self::Portable
+    }
+
+    /// Rows of weights in the largest tile of this machine.
+    pub(super) fn outs(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => OUTS_WIDE,
+            _ => OUTS,
+        }
     }
 
     /// The sums of products of each row of weights with each row of inputs, over both pairs.
@@ -128,12 +139,12 @@ mod x86 {
 
     impl Avx512 {
         pub(super) fn detect() -> Option<Self> {
-            is_x86_feature_detected!("avx512f").then_some(Self(()))
+            (is_x86_feature_detected!("avx512f") && Avx2::detect().is_some()).then_some(Self(()))
         }
     }
 
     macro_rules! tile {
-        ($isa:ident, $function:ident, $features:literal, $lanes:literal, $zero:ident, $load:ident, $fma:ident, $sum:ident) => {
+        ($isa:ident, $function:ident, $features:literal, $lanes:literal, $zero:ident, $load:ident, $part:ident, $fma:ident, $sum:ident, $sums:ident) => {
             impl $isa {
                 #[inline]
                 pub(super) fn products<const O: usize, const R: usize>(self, pairs: [Pair<'_, O, R>; 2]) -> [[f32; R]; O] {
@@ -148,14 +159,12 @@ mod x86 {
             #[target_feature(enable = $features)]
             fn $function<const O: usize, const R: usize>(pairs: [Pair<'_, O, R>; 2]) -> [[f32; R]; O] {
                 let mut lanes = [[$zero(); R]; O];
-                let mut rest = [[0.0f32; R]; O];
                 for pair in pairs {
                     let len = pair.len();
                     let weights = pair.weights.map(|row| row.as_ptr());
                     let inputs = pair.inputs.map(|row| row.as_ptr());
-                    let whole = len - len % $lanes;
                     let mut at = 0;
-                    while at < whole {
+                    while at + $lanes <= len {
                         // SAFETY: all rows have `len` values, which `Pair::len` asserts, and `at + lanes <= len`.
                         #[allow(unsafe_code)]
                         let weights = weights.map(|row| unsafe { $load(row.add(at)) });
@@ -169,24 +178,85 @@ mod x86 {
                         }
                         at += $lanes;
                     }
-                    for (weights, sums) in pair.weights.iter().zip(&mut rest) {
-                        for (inputs, sum) in pair.inputs.iter().zip(sums) {
-                            *sum += weights[whole..].iter().zip(&inputs[whole..]).map(|(a, b)| a * b).sum::<f32>();
+                    if at < len {
+                        // SAFETY: all rows have `len` values, and only `len - at` of them are read from `at` on.
+                        #[allow(unsafe_code)]
+                        let weights = weights.map(|row| unsafe { $part(row.add(at), len - at) });
+                        for r in 0..R {
+                            // SAFETY: as above.
+                            #[allow(unsafe_code)]
+                            let input = unsafe { $part(inputs[r].add(at), len - at) };
+                            for o in 0..O {
+                                lanes[o][r] = $fma(weights[o], input, lanes[o][r]);
+                            }
                         }
                     }
                 }
+                let mut sums = [[0.0f32; R]; O];
                 for o in 0..O {
-                    for r in 0..R {
-                        rest[o][r] += $sum(lanes[o][r]);
+                    if let Some(&four) = lanes[o].first_chunk::<4>() {
+                        sums[o].copy_from_slice(&$sums(four));
+                    } else {
+                        for r in 0..R {
+                            sums[o][r] = $sum(lanes[o][r]);
+                        }
                     }
                 }
-                rest
+                sums
             }
         };
     }
 
-    tile!(Avx2, products_avx2, "avx2,fma", 8, _mm256_setzero_ps, _mm256_loadu_ps, _mm256_fmadd_ps, sum_avx2);
-    tile!(Avx512, products_avx512, "avx512f", 16, _mm512_setzero_ps, _mm512_loadu_ps, _mm512_fmadd_ps, _mm512_reduce_add_ps);
+    tile!(
+        Avx2,
+        products_avx2,
+        "avx2,fma",
+        8,
+        _mm256_setzero_ps,
+        _mm256_loadu_ps,
+        part_avx2,
+        _mm256_fmadd_ps,
+        sum_avx2,
+        sums_avx2
+    );
+    tile!(
+        Avx512,
+        products_avx512,
+        "avx512f,avx2,fma",
+        16,
+        _mm512_setzero_ps,
+        _mm512_loadu_ps,
+        part_avx512,
+        _mm512_fmadd_ps,
+        _mm512_reduce_add_ps,
+        sums_avx512
+    );
+
+    /// The first `len` values, at most 7, and zeros.
+    ///
+    /// # Safety
+    /// `len` values can be read from `values` on.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    #[allow(unsafe_code)]
+    unsafe fn part_avx2(values: *const f32, len: usize) -> __m256 {
+        let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+        let mask = _mm256_cmpgt_epi32(_mm256_set1_epi32(len as i32), lanes);
+        // SAFETY: the mask keeps the load to `len` values.
+        unsafe { _mm256_maskload_ps(values, mask) }
+    }
+
+    /// As [`part_avx2`], at most 15.
+    ///
+    /// # Safety
+    /// As [`part_avx2`].
+    #[inline]
+    #[target_feature(enable = "avx512f,avx2,fma")]
+    #[allow(unsafe_code)]
+    unsafe fn part_avx512(values: *const f32, len: usize) -> __m512 {
+        // SAFETY: the mask keeps the load to `len` values.
+        unsafe { _mm512_maskz_loadu_ps((1u16 << len) - 1, values) }
+    }
 
     #[inline]
     #[target_feature(enable = "avx2,fma")]
@@ -194,5 +264,31 @@ mod x86 {
         let four = _mm_add_ps(_mm256_castps256_ps128(lanes), _mm256_extractf128_ps::<1>(lanes));
         let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
         _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
+    }
+
+    /// The sums over the lanes of four vectors, together: a third of the work of four single sums.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    fn sums_avx2(lanes: [__m256; 4]) -> [f32; 4] {
+        let pairs = _mm256_hadd_ps(_mm256_hadd_ps(lanes[0], lanes[1]), _mm256_hadd_ps(lanes[2], lanes[3]));
+        let sums = _mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps::<1>(pairs));
+        let mut out = [0.0; 4];
+        // SAFETY: there is room for four values.
+        #[allow(unsafe_code)]
+        unsafe {
+            _mm_storeu_ps(out.as_mut_ptr(), sums);
+        }
+        out
+    }
+
+    /// As [`sums_avx2`].
+    #[inline]
+    #[target_feature(enable = "avx512f,avx2,fma")]
+    fn sums_avx512(lanes: [__m512; 4]) -> [f32; 4] {
+        let halves = lanes.map(|lanes| {
+            let high = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(lanes)));
+            _mm256_add_ps(_mm512_castps512_ps256(lanes), high)
+        });
+        sums_avx2(halves)
     }
 }

@@ -1,28 +1,6 @@
 //! Element-wise arithmetic over slices: exponentials, sums and maxima, compiled for the vector units that the machine has.
 
-/// Compiles a function twice on x86-64, with and without AVX2, and calls the one that the machine can run. The bodies are plain
-/// loops; the compiler makes vector code of them.
-macro_rules! with_vector_units {
-    ($(#[$doc:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? $body:block) => {
-        $(#[$doc])*
-        $visibility fn $name($($argument: $type),*) $(-> $result)? {
-            #[inline(always)]
-            fn body($($argument: $type),*) $(-> $result)? $body
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2,fma")]
-            fn wide($($argument: $type),*) $(-> $result)? {
-                body($($argument),*)
-            }
-            #[cfg(target_arch = "x86_64")]
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                // SAFETY: the machine has the features that the function was compiled for.
-                #[allow(unsafe_code)]
-                return unsafe { wide($($argument),*) };
-            }
-            body($($argument),*)
-        }
-    };
-}
+use crate::model::vector_units::with_vector_units;
 
 const LANES: usize = 16;
 

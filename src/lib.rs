@@ -10,6 +10,7 @@ pub mod cli;
 pub mod diffusion;
 pub mod document;
 pub mod edit;
+pub mod hook;
 pub mod model;
 pub mod patch;
 pub mod screen;

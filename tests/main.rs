@@ -13,6 +13,14 @@ mod common;
 mod edit_reference;
 mod edit_steer;
 mod goldens;
+#[cfg(unix)]
+mod hook_git;
+#[cfg(unix)]
+mod hook_model;
+#[cfg(unix)]
+mod hook_precommit;
+#[cfg(unix)]
+mod hook_report;
 mod model_readers;
 mod model_sequence;
 mod model_vectors;
@@ -22,3 +30,10 @@ mod patch_files;
 mod patch_git;
 #[cfg(unix)]
 mod patch_unified;
+#[cfg(unix)]
+mod pty;
+mod tui_guide;
+#[cfg(unix)]
+mod tui_pty;
+#[cfg(unix)]
+mod tui_speed;

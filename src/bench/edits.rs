@@ -33,6 +33,8 @@ pub struct BenchEdit {
 /// How an edit went.
 #[derive(Clone, Debug)]
 pub struct Measured {
+    /// Tokens that were read before the slots.
+    pub context: usize,
     /// Seconds until the first step was done.
     pub first_step: f64,
     /// Seconds in all.
@@ -93,7 +95,7 @@ pub fn in_a_file_of(lines: usize) -> BenchEdit {
     BenchEdit { name: "infill of 5 lines", text, lines: (first, first + 4), instruction: None }
 }
 
-/// Runs an edit with one method.
+/// Runs an edit with one method, with nothing kept of earlier ones.
 ///
 /// # Errors
 /// The model failed, or the edit does not fit its file.
@@ -107,16 +109,20 @@ pub fn measure(model: &mut LoadedModel, edit: &BenchEdit, method: Method) -> Res
     let spans = Spans::new(&document, span.into_iter().collect())?;
     let options = EditOptions { method, guard_rounds: 0, ..EditOptions::default() };
     let request = EditRequest::new(document, spans, edit.instruction.map(str::to_owned), options);
-    let mut first_step = None;
-    let candidates = run(model, &request, &Steering::default(), &mut |event| {
-        if let Event::Step(Step { nfe: 1.., .. }) = event {
+    model.denoiser.forget_contexts();
+    let (mut first_step, mut read) = (None, 0);
+    let candidates = run(model, &request, &Steering::default(), &mut |event| match event {
+        Event::Started { context, .. } => read = context,
+        Event::Step(Step { nfe: 1.., .. }) => {
             first_step.get_or_insert_with(|| start.elapsed().as_secs_f64());
         }
+        _ => {}
     })?;
     let seconds = start.elapsed().as_secs_f64();
     let best = candidates.first();
     let number = |get: fn(&Candidate) -> usize| best.map_or(0, get);
     Ok(Measured {
+        context: read,
         first_step: first_step.unwrap_or(seconds),
         seconds,
         nfe: number(|best| best.nfe),

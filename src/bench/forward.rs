@@ -33,7 +33,7 @@ pub struct ForwardTime {
 /// processor's cache would flatter the figure.
 #[derive(Debug)]
 pub struct Products {
-    weights: Vec<[Tensor<2>; 4]>,
+    weights: Vec<Tensor<2>>,
     device: Device,
 }
 
@@ -41,13 +41,13 @@ impl Products {
     /// The weights of a transformer.
     pub fn new(transformer: &Transformer) -> Self {
         let device = transformer.device().clone();
-        let weights = transformer.linear_maps().map(|maps| maps.map(|matrix| matrix.to_dense(&device))).collect();
+        let weights = transformer.linear_maps().flatten().map(|matrix| matrix.to_dense(&device)).collect();
         Self { weights, device }
     }
 
     /// Multiplies `rows` rows through all blocks by the backend's own matmul.
     pub fn run(&self, rows: usize) {
-        for weight in self.weights.iter().flatten() {
+        for weight in &self.weights {
             let ones = Tensor::<2>::ones([rows, weight.dims()[1]], &self.device);
             drop(ones.matmul(weight.clone().transpose()));
         }
@@ -57,7 +57,7 @@ impl Products {
 
     /// Floating-point operations for one row.
     fn flops(&self) -> f64 {
-        2.0 * self.weights.iter().flatten().map(|weight| weight.dims().iter().product::<usize>()).sum::<usize>() as f64
+        2.0 * self.weights.iter().map(|weight| weight.dims().iter().product::<usize>()).sum::<usize>() as f64
     }
 }
 

@@ -6,6 +6,7 @@ use crate::cli::common::ModelArgs;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::print;
+use crate::model::agreement::compare;
 use crate::model::device;
 use crate::model::device::DeviceChoice;
 use crate::model::load::load;
@@ -22,7 +23,14 @@ pub struct DoctorArgs {
     /// Do not load the model
     #[arg(long)]
     pub quick: bool,
+    /// Compare what the model computes on the device with what it computes on the CPU
+    #[arg(long, conflicts_with = "quick")]
+    pub check: bool,
 }
+
+/// Relative error of a logit, to the largest of its row, up to which a device counts as right. Measured: see
+/// `docs/benchmarks.md`.
+const TOLERANCE: f32 = 2e-3;
 
 /// Runs the command.
 ///
@@ -61,17 +69,30 @@ pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
     }
     let device = device::open(args.model.device)?;
     let start = std::time::Instant::now();
-    let model = load(&files, &device, &mut |_| {})?;
+    let mut model = load(&files, &device, &mut |_| {})?;
     let config = model.denoiser.transformer().config();
     let millions = config.parameters() as f64 / 1e6;
     print(&format!(
-        "loaded     {millions:.0} M parameters as f32 on {} in {:.1} s; {} layers, width {}, vocabulary {}",
+        "loaded     {millions:.0} M parameters on {} in {:.1} s; {} layers, width {}, vocabulary {}",
         model.device,
         start.elapsed().as_secs_f64(),
         config.layers,
         config.hidden,
         config.vocab
     ))?;
+    if !args.check {
+        return Ok(Exit::Ok);
+    }
+    let mut reference = load(&files, &device::open(DeviceChoice::Cpu)?, &mut |_| {})?;
+    let agreement = compare(&mut model.denoiser, &mut reference.denoiser)?;
+    print(&format!(
+        "check      {}: largest relative error of a logit {:.1e} (allowed {TOLERANCE:.0e}), best token the same in {} of {} places",
+        model.device, agreement.error, agreement.same, agreement.places
+    ))?;
+    if agreement.error > TOLERANCE {
+        let reason = format!("{} computes other results than the CPU; use --device cpu", model.device);
+        return Err(Failure::new(Exit::Model, reason));
+    }
     Ok(Exit::Ok)
 }
 

@@ -19,6 +19,8 @@ use crate::cli::common::SamplingArgs;
 use crate::cli::common::request;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
+use crate::cli::recipes::Kits;
+use crate::cli::recipes::RecipeArgs;
 use crate::document::Document;
 use crate::document::Span;
 use crate::document::Spans;
@@ -26,10 +28,12 @@ use crate::edit::request::EditRequest;
 use crate::edit::request::Method;
 use crate::edit::run::run as edit;
 use crate::edit::steer::Steering;
+use crate::hook::fix::rewrite_span;
 use crate::model::device;
 use crate::model::load::LoadedModel;
 use crate::model::load::load;
 use crate::model::locate::locate;
+use crate::syntax::language::Language;
 
 /// Answer a file of edit cases, one model load for all
 ///
@@ -48,12 +52,21 @@ pub struct EvalArgs {
     /// Both answers use one pass over the context; its time counts for both.
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
+    /// Keep the first N lines of the baseline's infills, and stop there
+    ///
+    /// The base alone has no end of its own in the middle of a file: where the length of the hole is known, this is what
+    /// autoregressive infilling does.
+    #[arg(long, value_name = "N", requires = "baseline")]
+    pub baseline_lines: Option<usize>,
     /// Answer the first N cases only
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
     /// Cases answered at once; one process has one model, so only 1 is possible
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=1))]
     pub jobs: u8,
+    /// Answer by determined recipes, without a model; cases in which none applies get no result
+    #[arg(long)]
+    pub recipes: bool,
     /// How candidates are made
     #[command(flatten)]
     pub sampling: SamplingArgs,
@@ -79,11 +92,15 @@ struct Case {
 /// See [`Exit`].
 pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     let cases = read_cases(args)?;
+    if args.recipes {
+        return by_recipes(args, &cases);
+    }
     let files = locate(args.model.model.as_deref())?;
     let device = device::open(args.model.device)?;
     let mut model = load(&files, &device, &mut |_| {})?;
-    let mut answers = Answers::create(&args.out, args.sampling.method.into())?;
-    let mut baseline = args.baseline.as_deref().map(|path| Answers::create(path, Method::Causal)).transpose()?;
+    let mut answers = Answers::create(&args.out, args.sampling.method.into(), None)?;
+    let baseline = args.baseline.as_deref().map(|path| Answers::create(path, Method::Causal, args.baseline_lines));
+    let mut baseline = baseline.transpose()?;
     for case in &cases {
         let text = [&*case.prefix, &*case.span, &*case.suffix].concat();
         let document = Arc::new(Document::from_bytes(case.path.clone(), text.into_bytes())?);
@@ -103,15 +120,17 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
 struct Answers {
     out: BufWriter<File>,
     method: Method,
+    /// Lines of an infill that are kept.
+    lines: Option<usize>,
     forwards: usize,
     tokens: usize,
     spent: Duration,
 }
 
 impl Answers {
-    fn create(path: &Path, method: Method) -> Result<Self, Failure> {
+    fn create(path: &Path, method: Method, lines: Option<usize>) -> Result<Self, Failure> {
         let file = File::create(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
-        Ok(Self { out: BufWriter::new(file), method, forwards: 0, tokens: 0, spent: Duration::ZERO })
+        Ok(Self { out: BufWriter::new(file), method, lines, forwards: 0, tokens: 0, spent: Duration::ZERO })
     }
 
     /// Answers a case and writes the line. `shared` is the time that an earlier answer to the same case spent on the context.
@@ -124,11 +143,14 @@ impl Answers {
         shared: Duration,
     ) -> Result<Duration, Failure> {
         request.options.method = self.method;
+        request.options.causal_lines = self.lines;
+        let lines = self.lines.filter(|_| request.instruction.is_none()).unwrap_or(usize::MAX);
         let (start, before) = (Instant::now(), model.denoiser.context_time());
         let candidates = edit(model, &request, &Steering::default(), &mut |_| {})?;
         let (spent, context) = (start.elapsed() + shared, model.denoiser.context_time() - before + shared);
         let best = candidates.first();
-        let output = best.map_or("", |best| best.texts.first().map_or("", String::as_str));
+        let output = best.and_then(|best| best.texts.first()).map_or("", String::as_str);
+        let output: String = output.split_inclusive('\n').take(lines).collect();
         let (nfe, count) = best.map_or((0, 0), |best| (best.nfe, best.tokens + 1));
         let line = serde_json::json!({
             "id": id,
@@ -159,6 +181,31 @@ impl Answers {
             self.tokens,
         ));
     }
+}
+
+/// Answers with what the recipes determine inside the span of each case.
+fn by_recipes(args: &EvalArgs, cases: &[Case]) -> Result<Exit, Failure> {
+    let every = RecipeArgs { all_recipes: true, ..RecipeArgs::default() };
+    let mut kits = Kits::new(&every, true)?;
+    let mut out =
+        BufWriter::new(File::create(&args.out).map_err(|error| Failure::usage(format!("{}: {error}", args.out.display())))?);
+    let mut answered = 0;
+    for case in cases {
+        let start = Instant::now();
+        let text = [&*case.prefix, &*case.span, &*case.suffix].concat();
+        let document = Document::from_bytes(case.path.clone(), text.into_bytes())?;
+        let Some(language) = Language::from_path(&case.path) else { continue };
+        let Some(kit) = kits.of(language)? else { continue };
+        let span = case.prefix.len()..case.prefix.len() + case.span.len();
+        if let Some((output, recipes)) = rewrite_span(kit, &document, &span) {
+            answered += 1;
+            let ms = start.elapsed().as_millis();
+            writeln!(out, "{}", serde_json::json!({ "id": case.id, "output": output, "ms": ms, "recipes": recipes }))?;
+        }
+    }
+    out.flush()?;
+    crate::cli::say(&format!("{} cases, {answered} answered by recipes", cases.len()));
+    Ok(Exit::Ok)
 }
 
 fn read_cases(args: &EvalArgs) -> Result<Vec<Case>, Failure> {

@@ -82,6 +82,7 @@ impl<'a> Frames<'a> {
             tokens_per_second: (seconds > 0.5).then(|| committed as f32 / seconds),
             committed,
             masked,
+            elapsed: started.elapsed(),
         };
         self.frame(&spans, progress)
     }

@@ -26,28 +26,35 @@ impl HiddenArgs {
         if self.allow_bidi {
             return Ok(());
         }
-        let mut growth = 0;
-        let mut sorted: Vec<&Hunk> = hunks.iter().collect();
-        sorted.sort_by_key(|hunk| hunk.at);
-        for hunk in sorted {
-            if let Some(hazard) = new_hazards(&hunk.old, &hunk.new).first() {
-                let new = hunk::apply(document, hunks).map_err(|error| Failure::new(Exit::Internal, error.to_string()))?;
-                let at = hunk.at.start.saturating_add_signed(growth) + hazard.offset;
-                let line = new.iter().take(at).filter(|&&byte| byte == b'\n').count() + 1;
-                let (path, code) = (document.path().display(), u32::from(hazard.character));
-                return Err(Failure::new(
-                    Exit::Refused,
-                    format!(
-                        "{path}: line {line} of the new text has the {} character U+{code:04X}, which the old text has not; \
-                         nothing was written. --allow-bidi takes it",
-                        hazard.kind
-                    ),
-                ));
-            }
-            growth += hunk.growth();
+        match hidden(document, hunks)? {
+            Some(what) => Err(Failure::new(Exit::Refused, format!("{what}; nothing was written. --allow-bidi takes it"))),
+            None => Ok(()),
         }
-        Ok(())
     }
+}
+
+/// What says that a hunk brings a hidden character that its old text does not have: which, and in which line of the new text.
+///
+/// # Errors
+/// The hunks do not fit the document, which is a fault of dcode.
+pub fn hidden(document: &Document, hunks: &[Hunk]) -> Result<Option<String>, Failure> {
+    let mut growth = 0;
+    let mut sorted: Vec<&Hunk> = hunks.iter().collect();
+    sorted.sort_by_key(|hunk| hunk.at);
+    for hunk in sorted {
+        if let Some(hazard) = new_hazards(&hunk.old, &hunk.new).first() {
+            let new = hunk::apply(document, hunks).map_err(|error| Failure::new(Exit::Internal, error.to_string()))?;
+            let at = hunk.at.start.saturating_add_signed(growth) + hazard.offset;
+            let line = new.iter().take(at).filter(|&&byte| byte == b'\n').count() + 1;
+            let (path, code) = (document.path().display(), u32::from(hazard.character));
+            return Ok(Some(format!(
+                "{path}: line {line} of the new text has the {} character U+{code:04X}, which the old text has not",
+                hazard.kind
+            )));
+        }
+        growth += hunk.growth();
+    }
+    Ok(None)
 }
 
 #[cfg(test)]

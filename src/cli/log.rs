@@ -96,7 +96,7 @@ fn row(line: &Line<'_>, now: u64) -> String {
 }
 
 /// How long ago something was.
-fn age(seconds: u64) -> String {
+pub(super) fn age(seconds: u64) -> String {
     match seconds {
         0..60 => "now".to_owned(),
         60..3600 => format!("{} min", seconds / 60),

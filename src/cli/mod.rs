@@ -1,5 +1,6 @@
 //! The command line: one file per command, whose doc comment is its help text.
 
+pub mod answers;
 pub mod apply;
 pub mod bench;
 pub mod common;
@@ -8,14 +9,18 @@ pub mod edit;
 pub mod eval;
 pub mod exit;
 pub mod filter;
+pub mod findings;
 pub mod frames;
 pub mod hidden;
+pub mod hook;
 pub mod interactive;
 pub mod json;
+pub mod lint;
 pub mod live;
 pub mod log;
 pub mod plan;
 pub mod progress;
+pub mod recipes;
 pub mod redo;
 pub mod reference;
 pub mod replay;
@@ -39,9 +44,9 @@ use self::exit::Failure;
 
 /// Rewrite selected spans of source files in place with a masked-diffusion code model
 #[derive(Debug, Parser)]
-#[command(name = "dcode", version, max_term_width = 100, args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+#[command(name = "dcode", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 pub struct Cli {
-    /// File to open in the TUI
+    /// File to open in the TUI; without one, a list of the files here
     file: Option<std::path::PathBuf>,
     #[command(flatten)]
     model: common::ModelArgs,
@@ -57,6 +62,8 @@ enum Command {
     Edit(Box<edit::EditArgs>),
     Filter(Box<filter::FilterArgs>),
     Apply(apply::ApplyArgs),
+    Hook(Box<hook::HookArgs>),
+    Lint(Box<lint::LintArgs>),
     Undo(undo::UndoArgs),
     Redo(redo::RedoArgs),
     Log(log::LogArgs),
@@ -83,13 +90,12 @@ pub fn main() -> ExitCode {
     };
     let color = cli.color.into();
     let result = match &cli.command {
-        None => match &cli.file {
-            Some(file) => tui::run(file, &cli.model),
-            None => Err(Failure::usage("name a file to open, such as `dcode src/main.rs`, or a command; see `dcode --help`")),
-        },
+        None => tui::run(cli.file.as_deref(), &cli.model, color),
         Some(Command::Edit(args)) => edit::run(args, color),
         Some(Command::Filter(args)) => filter::run(args),
         Some(Command::Apply(args)) => apply::run(args, color),
+        Some(Command::Hook(args)) => hook::run(args, color),
+        Some(Command::Lint(args)) => lint::run(args, color),
         Some(Command::Undo(args)) => undo::run(args),
         Some(Command::Redo(args)) => redo::run(args),
         Some(Command::Log(args)) => log::run(args),
@@ -113,7 +119,7 @@ pub fn main() -> ExitCode {
 /// A panic is a fault of dcode: one line about it, no trace. Those of the engine thread become error events and are told there.
 fn quiet_panics() {
     std::panic::set_hook(Box::new(|info| {
-        if std::thread::current().name() != Some("engine") {
+        if !crate::screen::modes::is_caught(std::thread::current().name()) {
             let place = info.location().map(|place| format!(" at {}:{}", place.file(), place.line())).unwrap_or_default();
             say(&format!("dcode: internal fault{place}; nothing was written, please report this"));
         }

@@ -16,7 +16,12 @@ pub fn markdown() -> String {
     section(&mut text, "dcode", root);
     for command in commands {
         let name = format!("dcode {}", command.get_name());
+        let inner: Vec<Command> = command.get_subcommands().filter(|inner| inner.get_name() != "help").cloned().collect();
         section(&mut text, &name, command.term_width(100));
+        for command in inner {
+            let name = format!("{name} {}", command.get_name());
+            section(&mut text, &name, command.term_width(100));
+        }
     }
     text.push_str(EXITS);
     text

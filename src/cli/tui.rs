@@ -1,172 +1,133 @@
-//! `dcode FILE`: the TUI on the engine thread.
+//! `dcode` and `dcode FILE`: the TUI on the engine thread and the files of the work tree.
 
-use std::collections::VecDeque;
+mod adapter;
+mod changes;
+mod files;
+mod host;
+
 use std::io::IsTerminal;
 use std::path::Path;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Instant;
 
 use crate::cli::common::ModelArgs;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
-use crate::cli::frames::Frames;
-use crate::cli::hidden::HiddenArgs;
-use crate::cli::write::Place;
+use crate::cli::live::editor;
+pub use crate::cli::tui::adapter::Adapter;
+use crate::cli::tui::host::FileHost;
 use crate::document::Document;
-use crate::document::ResolvedRange;
-use crate::document::Span;
-use crate::document::Spans;
 use crate::edit::engine::Engine;
-use crate::edit::event::Event;
-use crate::edit::request::EditOptions;
-use crate::edit::request::EditRequest;
 use crate::model::locate::locate;
-use crate::patch::hunk::Hunk;
-use crate::syntax::guard::Verdict;
+use crate::screen::colour::ColorChoice;
+use crate::screen::colour::Depth;
+use crate::syntax::language::Language;
+use crate::tui::background;
 use crate::tui::engine as tui;
 use crate::tui::keymap::Keymap;
+use crate::tui::state::File;
+use crate::tui::state::Look;
+use crate::tui::state::State;
 use crate::tui::terminal;
+use crate::tui::terminal::Settings;
 use crate::tui::theme::Theme;
 
-/// The theme until a choice can be configured.
-const THEME: &str = "dark";
-
-/// Opens the TUI on a file.
+/// Opens the TUI on a file, or on a list of the files that are here.
 ///
 /// # Errors
 /// The file or the model cannot be used, or there is no terminal.
-pub fn run(file: &Path, model: &ModelArgs) -> Result<Exit, Failure> {
+pub fn run(file: Option<&Path>, model: &ModelArgs, color: ColorChoice) -> Result<Exit, Failure> {
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         return Err(Failure::usage("the TUI needs a terminal; use `dcode edit FILE --range 10:40` elsewhere"));
     }
-    let document = Document::read(file)?;
+    let document = file.map(Document::read).transpose()?;
     let engine = Engine::start(locate(model.model.as_deref())?, model.device)?;
-    let mut adapter =
-        Adapter { engine, path: file.to_path_buf(), title: String::new(), pending: VecDeque::new(), ready: VecDeque::new() };
-    let mut host = FileHost { path: file.to_path_buf() };
-    let theme = Theme::named(THEME).map_err(|error| Failure::new(Exit::Internal, error.to_string()))?;
-    let settings = terminal::Settings { theme, keymap: Keymap::default() };
-    terminal::run(file, document.text(), &settings, &mut adapter, &mut host)?;
+    let taste = Taste::of(std::env::var("DCODE_THEME").ok().as_deref(), None)?;
+    session(file, document.as_ref(), &mut Adapter::new(engine), color, taste)?;
     Ok(Exit::Ok)
 }
 
-/// A request whose events are still to come.
-struct Pending {
-    id: u64,
-    document: Arc<Document>,
-    ranges: Vec<ResolvedRange>,
-    started: Instant,
+/// What the user may choose about the TUI.
+#[derive(Clone, Debug)]
+pub struct Taste {
+    /// The theme; `None` lets the terminal's background decide.
+    pub theme: Option<Theme>,
+    /// The keys.
+    pub keymap: Keymap,
+    /// Whether the mouse is listened to.
+    pub mouse: bool,
 }
 
-/// The engine thread as the TUI sees it. Events carry no request of their own: they come in the order of the requests, each of
-/// which ends in `Finished` or `Failed`.
-struct Adapter {
-    engine: Engine,
-    path: PathBuf,
-    title: String,
-    pending: VecDeque<Pending>,
-    ready: VecDeque<tui::Event>,
-}
-
-impl Adapter {
-    fn request(&mut self, request: &tui::Request) -> Result<(), String> {
-        let bytes = request.text.as_bytes().to_vec();
-        let document = Arc::new(Document::from_bytes(self.path.clone(), bytes).map_err(|error| error.to_string())?);
-        let spans = request.spans.iter().map(|range| Span::new(range.start, range.end)).collect();
-        let spans = Spans::new(&document, spans).map_err(|error| error.to_string())?;
-        let ranges = spans.iter().map(|span| ResolvedRange::of(&document, span)).collect();
-        let instruction = Some(request.instruction.trim()).filter(|text| !text.is_empty()).map(str::to_owned);
-        // A request that runs is given up; its last event is dropped by its number.
-        if !self.pending.is_empty() {
-            self.engine.steering().abort();
-        }
-        self.pending.push_back(Pending { id: request.id, document: Arc::clone(&document), ranges, started: Instant::now() });
-        self.engine.submit(EditRequest::new(document, spans, instruction, EditOptions::default()));
-        Ok(())
-    }
-
-    fn translate(&mut self, event: Event) -> Option<tui::Event> {
-        match event {
-            Event::Loading(share) => Some(tui::Event::Loading(share)),
-            Event::Ready(model) => {
-                let decoding = if model.has_adapter { "" } else { " · left to right, no adapter" };
-                self.title = format!("{} · {}{decoding}", model.name, model.device);
-                Some(tui::Event::Ready(self.title.clone()))
-            }
-            Event::Step(step) => {
-                let pending = self.pending.front()?;
-                let steps = u32::try_from(EditOptions::default().steps).unwrap_or(u32::MAX);
-                let mut frames = Frames::new(&pending.document, &pending.ranges, steps);
-                frames.set_note(self.title.clone());
-                frames.set_start(pending.started);
-                Some(tui::Event::Frame { id: pending.id, frame: Arc::new(frames.step(&step)) })
-            }
-            Event::Finished(candidates) => {
-                let pending = self.pending.pop_front()?;
-                let candidates = candidates.into_iter().map(|candidate| tui::Candidate {
-                    parses: match candidate.syntax.verdict {
-                        Verdict::Parses => Some(true),
-                        Verdict::Broken { .. } => Some(false),
-                        Verdict::Unknown(_) => None,
-                    },
-                    texts: candidate.texts,
-                    confidence: candidate.confidence,
-                });
-                Some(tui::Event::Finished { id: pending.id, candidates: candidates.collect() })
-            }
-            Event::Failed { error, fatal } => {
-                let id = self.pending.pop_front().map(|pending| pending.id);
-                Some(tui::Event::Failed { id: id.filter(|_| !fatal), message: error.to_string() })
-            }
-            Event::Started { .. }
-            | Event::Candidate(_)
-            | Event::Alternatives { .. }
-            | Event::Refused { .. }
-            | Event::Recorded(_) => None,
-        }
+impl Default for Taste {
+    fn default() -> Self {
+        Self { theme: None, keymap: Keymap::default(), mouse: true }
     }
 }
 
-impl tui::Engine for Adapter {
-    fn submit(&mut self, request: tui::Request) {
-        if let Err(message) = self.request(&request) {
-            self.ready.push_back(tui::Event::Failed { id: Some(request.id), message });
-        }
-    }
-
-    fn stop(&mut self) {
-        self.engine.steering().finish();
-    }
-
-    fn pause(&mut self, paused: bool) {
-        self.engine.steering().pause(paused);
-    }
-
-    fn poll(&mut self) -> Option<tui::Event> {
-        if let Some(event) = self.ready.pop_front() {
-            return Some(event);
-        }
-        while let Ok(event) = self.engine.events().try_recv() {
-            if let Some(event) = self.translate(event) {
-                return Some(event);
-            }
-        }
-        None
+impl Taste {
+    /// By the name of a theme (`auto` or nothing for the one that suits the terminal), and the table `[keys]` of a configuration.
+    ///
+    /// # Errors
+    /// There is no such theme, key or action.
+    pub fn of(theme: Option<&str>, keys: Option<&toml::Table>) -> Result<Self, Failure> {
+        let usage = |message: String| Failure::usage(message);
+        let named = theme.filter(|name| !matches!(*name, "" | "auto")).map(Theme::named);
+        let theme = named.transpose().map_err(|error| usage(error.to_string()))?;
+        let keymap = keys.map(Keymap::from_table).transpose().map_err(|error| usage(error.to_string()))?;
+        Ok(Self { theme, keymap: keymap.unwrap_or_default(), mouse: true })
     }
 }
 
-/// Writes what the user accepts.
-struct FileHost {
-    path: PathBuf,
+/// The session itself, with an engine that may still be loading.
+///
+/// # Errors
+/// The terminal cannot be used.
+pub fn session(
+    file: Option<&Path>,
+    document: Option<&Document>,
+    engine: &mut impl tui::Engine,
+    color: ColorChoice,
+    taste: Taste,
+) -> std::io::Result<()> {
+    let mut state = state(file, document, color);
+    if let Some(theme) = taste.theme {
+        state.look = Look::of(theme, state.look.depth);
+    }
+    state.mouse = taste.mouse;
+    let host = FileHost::new(file);
+    let settings = Settings { keymap: taste.keymap, ask_background: state.look.automatic, editor: Box::new(edit) };
+    terminal::run(state, &settings, engine, host)
 }
 
-impl terminal::Host for FileHost {
-    fn apply(&mut self, hunks: &[Hunk]) -> Result<String, String> {
-        let document = Document::read(&self.path).map_err(|error| error.to_string())?;
-        let place = Place::of(&self.path).map_err(|failure| failure.message)?;
-        HiddenArgs::default().check(&document, hunks).map_err(|failure| failure.message)?;
-        place.write(&document, hunks, Some("tui"), false).map_err(|failure| failure.message)?;
-        Document::read(&self.path).map(|document| document.text().to_owned()).map_err(|error| error.to_string())
+/// The state at the start.
+fn state(path: Option<&Path>, document: Option<&Document>, color: ColorChoice) -> State {
+    let variable = |name: &str| std::env::var(name).ok();
+    let look = Look::automatic(Depth::detect(color, true, variable), background::from_environment(variable).unwrap_or(false));
+    let file = match (path, document) {
+        (Some(path), Some(document)) => {
+            let text = document.text();
+            File::new(path.to_string_lossy(), text, Language::detect(path, text.lines().next().unwrap_or("")))
+        }
+        _ => File::new("", "", None),
+    };
+    State::new(file, look, (80, 24))
+}
+
+/// Lets the user edit a text in their own editor.
+fn edit(text: &str, suffix: &str) -> Result<String, String> {
+    let command = editor::editor_command(|name| std::env::var(name).ok()).map_err(|error| error.to_string())?;
+    editor::edit(&command, text, suffix).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_chosen_must_exist() {
+        assert!(Taste::of(None, None).unwrap().theme.is_none());
+        assert!(Taste::of(Some("auto"), None).unwrap().theme.is_none());
+        assert_eq!(Taste::of(Some("ember"), None).unwrap().theme.unwrap().name, "ember");
+        assert!(Taste::of(Some("nope"), None).unwrap_err().message.contains("choose one of dark"));
+        let keys: toml::Table = "[nowhere]\nq = \"quit\"".parse().unwrap();
+        assert!(Taste::of(None, Some(&keys)).unwrap_err().message.contains("keys.nowhere"));
     }
 }

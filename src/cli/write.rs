@@ -95,8 +95,23 @@ impl Place {
     /// # Errors
     /// The file changed since it was read, may not be written or staged, or the system refused.
     pub fn write(&self, document: &Document, hunks: &[Hunk], note: Option<&str>, stage: bool) -> Result<(), Failure> {
+        self.write_with(document, hunks, note, stage, &mut say_note).map(|_| ())
+    }
+
+    /// As [`Place::write`]; what an earlier, interrupted edit needed goes to `tell`.
+    ///
+    /// # Errors
+    /// As [`Place::write`].
+    pub fn write_with(
+        &self,
+        document: &Document,
+        hunks: &[Hunk],
+        note: Option<&str>,
+        stage: bool,
+        tell: &mut dyn FnMut(&str),
+    ) -> Result<Option<Applied>, Failure> {
         let change = FileChange { target: self.target()?, document: document.clone(), hunks: hunks.to_vec() };
-        write(self.tree(), vec![change], note, stage).map(|_| ())
+        write_with(self.tree(), vec![change], note, stage, tell)
     }
 }
 
@@ -110,6 +125,20 @@ pub fn write(
     note: Option<&str>,
     stage: bool,
 ) -> Result<Option<Applied>, Failure> {
+    write_with(tree, changes, note, stage, &mut say_note)
+}
+
+fn say_note(note: &str) {
+    say(&format!("note: {note}"));
+}
+
+fn write_with(
+    tree: Option<&WorkTree>,
+    changes: Vec<FileChange>,
+    note: Option<&str>,
+    stage: bool,
+    tell: &mut dyn FnMut(&str),
+) -> Result<Option<Applied>, Failure> {
     let mut stagings = Vec::new();
     if stage {
         let tree = tree.ok_or_else(no_tree_to_stage)?;
@@ -119,7 +148,7 @@ pub fn write(
     }
     let applied = journal()?.apply(changes, note.unwrap_or("infill"))?;
     for recovery in applied.iter().flat_map(|applied| &applied.recovered) {
-        say(&format!("note: {}", describe(recovery)));
+        tell(&describe(recovery));
     }
     for staging in stagings {
         // Only somebody else at the index leads here: every other reason was found before the write.

@@ -32,7 +32,8 @@ impl Running<'_, '_> {
         let tokenizer = &self.model.tokenizer;
         let none = Vec::new();
         let original = layout.draft.as_ref().filter(|_| request.options.method != Method::Causal).unwrap_or(&none);
-        let fence = Fence { tokenizer, fenced: layout.fenced, tail: first_line_after(request) };
+        let lines = request.options.causal_lines.filter(|_| request.options.method == Method::Causal);
+        let fence = Fence { tokenizer, fenced: layout.fenced, tail: first_line_after(request), lines };
         let stop = |tokens: &[TokenId]| match tokens.last() {
             Some(&last) if !tokenizer.is_text(last) => Some(tokens.len() - 1),
             _ => fence.end(tokens),
@@ -135,6 +136,8 @@ struct Fence<'a> {
     fenced: bool,
     /// The first line behind the span, when there is something on it.
     tail: Option<String>,
+    /// Lines of an infill after which it ends.
+    lines: Option<usize>,
 }
 
 impl Fence<'_> {
@@ -142,6 +145,11 @@ impl Fence<'_> {
     /// an infill of the base, which has no end of its own, ends where it begins to repeat what follows the span.
     fn end(&self, tokens: &[TokenId]) -> Option<usize> {
         const LOOKED_AT: usize = 64;
+        if let Some(lines) = self.lines.filter(|_| !self.fenced)
+            && self.tokenizer.decode(tokens).matches('\n').count() >= lines
+        {
+            return Some(tokens.len());
+        }
         let recent = &tokens[tokens.len().saturating_sub(LOOKED_AT)..];
         let text = self.tokenizer.decode(recent);
         let mark = if self.fenced { "\n```" } else { self.tail.as_deref()? };

@@ -81,6 +81,8 @@ pub struct EditOptions {
     pub length: Length,
     /// Whether commits must keep the text completable: brackets, strings, comments, indentation.
     pub constrain: bool,
+    /// Lines after which an infill by [`Method::Causal`] stops: the base alone has no end of its own in the middle of a file.
+    pub causal_lines: Option<usize>,
     /// Whether the request is held before its first step, until a command lets it go.
     pub paused: bool,
     /// Whether the trajectories are told in a form that can be kept.
@@ -102,6 +104,7 @@ impl Default for EditOptions {
             guard_rounds: 2,
             length: Length::Auto,
             constrain: false,
+            causal_lines: None,
             paused: false,
             record: false,
         }

@@ -62,6 +62,11 @@ impl CanvasDenoiser {
         self.adapter = None;
     }
 
+    /// Drops what is kept of earlier contexts, so that the next edit costs what it costs a new process.
+    pub fn forget_contexts(&mut self) {
+        self.contexts.forget();
+    }
+
     /// Time spent so far on contexts: what an edit pays before its first step, and not again for another candidate.
     pub fn context_time(&self) -> Duration {
         self.contexts.spent()

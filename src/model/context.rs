@@ -46,6 +46,11 @@ impl Contexts {
         Ok(())
     }
 
+    /// Drops all contexts.
+    pub fn forget(&mut self) {
+        self.kept.clear();
+    }
+
     /// Time spent so far on what an edit reads before its first token. Where one pass went on with tokens of the answer, their
     /// share is left out. On a device that works in the background this is the time to hand over the work.
     pub fn spent(&self) -> Duration {

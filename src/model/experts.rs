@@ -41,12 +41,12 @@ impl Experts {
         prefix: &str,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        let router = [Piece::whole(format!("{prefix}.gate.weight"), config.count)];
+        let router = Piece { name: format!("{prefix}.gate.weight"), rows: config.count, order: None };
         let expert = |index: usize| Dense::read(c, weights, &format!("{prefix}.experts.{index}"), config.intermediate, device);
         let shared = config.shared * config.intermediate;
         Ok(Self {
             config: *config,
-            router: weights.matrix(&router, c.hidden, device)?,
+            router: weights.matrix(&[router], c.hidden, device)?,
             bias: weights.read_vec(&format!("{prefix}.gate.expert_bias"), &[config.count])?,
             experts: (0..config.count).map(expert).collect::<Result<_, _>>()?,
             shared: (shared > 0)

@@ -56,6 +56,14 @@ impl LoadedDenoiser {
         }
     }
 
+    /// Drops what is kept of earlier contexts, so that the next edit costs what it costs a new process.
+    pub fn forget_contexts(&mut self) {
+        match self {
+            Self::Canvas(denoiser) => denoiser.forget_contexts(),
+            Self::Sequence(denoiser) => denoiser.forget(),
+        }
+    }
+
     /// Time spent so far on contexts that are kept.
     pub fn context_time(&self) -> Duration {
         match self {

@@ -4,6 +4,7 @@
 //! GGUF file are never expanded as a whole. A kernel expands some rows into the first-level cache, exactly, and uses them there.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use burn::tensor::Device;
 use burn::tensor::Int;
@@ -85,55 +86,30 @@ struct StoredPart {
     rows: usize,
     block: BlockType,
     bytes: Mapped,
-    /// The order of the rows of heads in the file, where it is not that of the kernels.
-    order: Option<HeadOrder>,
+    order: Option<RowOrder>,
 }
 
-/// Where rows of query or key heads stand in a file. The kernels rotate the two halves of a whole head against each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HeadOrder {
-    /// llama.cpp's for the Llama family: pairs that are rotated together lie side by side.
-    Interleaved {
-        /// Rows of a head.
-        head: usize,
-    },
-    /// Heads of which the first `rotary` rows are rotated, their two halves against each other. Here their pairs are laid as far
-    /// apart as those of a whole head; the rest turns by an angle of zero. Scores of queries and keys do not change when both are
-    /// ordered alike.
-    Partial {
-        /// Rows of a head.
-        head: usize,
-        /// Rows of it that are rotated.
-        rotary: usize,
-        /// Rows that are heads; what follows them is left as it is.
-        rows: usize,
-    },
+/// For each place in a head, where the file has it.
+pub type HeadOrder = Arc<[usize]>;
+
+/// Rows of a tensor that are not where the kernels expect them.
+#[derive(Clone, Debug)]
+pub struct RowOrder {
+    /// The order within each head.
+    pub head: HeadOrder,
+    /// Rows that are ordered so; the others are in their places.
+    pub rows: usize,
 }
 
-impl HeadOrder {
-    /// The row of the file that stands at `row` here.
-    pub fn source(self, row: usize) -> usize {
-        match self {
-            Self::Interleaved { head } => {
-                let (first, place, half) = (row / head * head, row % head, head / 2);
-                first + 2 * (place % half) + place / half
-            }
-            Self::Partial { rows, .. } if row >= rows => row,
-            Self::Partial { head, rotary, .. } => {
-                let (first, place, half, turned) = (row / head * head, row % head, head / 2, rotary / 2);
-                first
-                    + match (place < half, place % half) {
-                        (true, i) if i < turned => i,
-                        (false, i) if i < turned => turned + i,
-                        (true, i) => turned + i,
-                        (false, i) => half + i,
-                    }
-            }
-        }
+impl RowOrder {
+    /// Where the file has the row.
+    fn source(&self, row: usize) -> usize {
+        let size = self.head.len().max(1);
+        if row < self.rows { row / size * size + self.head.get(row % size).copied().unwrap_or(0) } else { row }
     }
 
-    /// Puts rows of `width` values that were read as the file has them into the order of the kernels.
-    pub fn apply(self, values: &mut [f32], width: usize) {
+    /// Puts rows of `width` values in order.
+    pub fn apply(&self, values: &mut [f32], width: usize) {
         let stored = values.to_vec();
         for (row, out) in values.chunks_exact_mut(width.max(1)).enumerate() {
             let source = self.source(row) * width;
@@ -151,7 +127,7 @@ impl Stored {
     }
 
     /// Adds the rows of a tensor below the others. The caller has checked with [`BlockType::bytes`] that `bytes` holds `rows` rows.
-    pub fn push(&mut self, block: BlockType, bytes: Mapped, rows: usize, order: Option<HeadOrder>) {
+    pub fn push(&mut self, block: BlockType, bytes: Mapped, rows: usize, order: Option<RowOrder>) {
         self.parts.push(StoredPart { first: self.rows, rows, block, bytes, order });
         self.rows += rows;
         self.unit = self.unit.max(block.block().0);
@@ -176,7 +152,7 @@ impl Stored {
     pub fn expand(&self, row: usize, columns: Range<usize>, out: &mut [f32]) {
         let Some(part) = self.parts.iter().rev().find(|part| part.first <= row) else { return };
         let (values, bytes) = part.block.block();
-        let row = part.order.map_or(row - part.first, |order| order.source(row - part.first));
+        let row = part.order.as_ref().map_or(row - part.first, |order| order.source(row - part.first));
         let start = (row * self.width + columns.start) / values * bytes;
         if let Some(data) = part.bytes.bytes().get(start..start + columns.len() / values * bytes).filter(|_| row < part.rows) {
             dequant::expand_here(part.block, data, out);
@@ -229,11 +205,12 @@ pub(crate) mod tests {
         for (upper, lower) in all.into_iter().zip(all.into_iter().rev()) {
             let mut stored = Stored::new(width);
             let mut expected = Vec::new();
-            for (block, rows, order) in [(upper, 3, None), (lower, 8, Some(HeadOrder::Interleaved { head: 4 }))] {
+            let order = RowOrder { head: [0, 2, 1, 3].into(), rows: 4 };
+            for (block, rows, order) in [(upper, 3, None), (lower, 8, Some(order))] {
                 let bytes = random(block, block.bytes(&[rows, width]).unwrap(), rows as u32);
                 let mut values = vec![f32::NAN; rows * width];
                 dequant::expand(block, bytes.bytes(), &mut values);
-                order.into_iter().for_each(|order| order.apply(&mut values, width));
+                order.iter().for_each(|order| order.apply(&mut values, width));
                 expected.append(&mut values);
                 stored.push(block, bytes, rows, order);
             }
@@ -256,26 +233,9 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn interleaved_rows_come_back_in_the_order_of_the_checkpoint() {
-        let mut rows: Vec<f32> = [0, 2, 1, 3, 4, 6, 5, 7].map(|row: u8| f32::from(row)).to_vec();
-        HeadOrder::Interleaved { head: 4 }.apply(&mut rows, 1);
-        assert_eq!(rows, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
-    }
-
-    #[test]
-    fn the_rotated_rows_of_a_head_are_paired_as_those_of_a_whole_one() {
-        let order = |head, rotary| HeadOrder::Partial { head, rotary, rows: 2 * head };
-        let sources = |head, rotary| (0..head).map(|row| order(head, rotary).source(row)).collect::<Vec<_>>();
-        assert_eq!(sources(8, 8), [0, 1, 2, 3, 4, 5, 6, 7]);
-        assert_eq!(sources(8, 4), [0, 1, 4, 5, 2, 3, 6, 7]);
-        for (head, rotary) in [(16, 8), (12, 2), (2, 2), (128, 64)] {
-            let mut sources = sources(head, rotary);
-            for i in 0..rotary / 2 {
-                assert_eq!((sources[i], sources[i + head / 2]), (i, i + rotary / 2));
-            }
-            sources.sort_unstable();
-            assert!(sources.into_iter().eq(0..head));
-        }
-        assert_eq!((order(8, 4).source(10), order(8, 4).source(18)), (12, 18), "every head, and nothing behind them");
+    fn rows_come_back_in_their_order() {
+        let mut rows: Vec<f32> = [0, 2, 1, 3, 4, 6, 5, 7, 9, 8].map(|row: u8| f32::from(row)).to_vec();
+        RowOrder { head: [0, 2, 1, 3].into(), rows: 8 }.apply(&mut rows, 1);
+        assert_eq!(rows, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 9.0, 8.0]);
     }
 }

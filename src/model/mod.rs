@@ -1,6 +1,7 @@
 //! The transformer, its weights and its tokenizer. Tensors live here only.
 
 pub mod adapter;
+pub mod agreement;
 pub mod canvas_denoiser;
 pub mod config;
 pub mod context;

@@ -29,13 +29,22 @@ impl Rope {
 
     /// Empty tables for heads of `head_dim` values, of which the first `rotary_dim` are rotated, and frequencies of base `theta`.
     ///
-    /// The kernels rotate the two halves of a whole head against each other. Where only a part of it is rotated, the weights are
-    /// read in the order of [`HeadOrder::Partial`](crate::model::matrix::HeadOrder), and the rest turns by an angle of zero.
+    /// The kernels rotate the two halves of a whole head against each other. Where only a part of it is rotated, weights are read
+    /// in the order of [`Rope::order`], and the rest turns by an angle of zero.
     pub fn partial(head_dim: usize, rotary_dim: usize, theta: f64) -> Self {
         // In f32 as the references do: angles of far positions differ visibly otherwise.
         let frequency = |i: usize| 1.0 / (theta as f32).powf(2.0 * i as f32 / rotary_dim as f32);
         let inverse_frequencies = (0..head_dim / 2).map(|i| if i < rotary_dim / 2 { frequency(i) } else { 0.0 }).collect();
         Self { inverse_frequencies, cos: Vec::new(), sin: Vec::new() }
+    }
+
+    /// For each value of a head, which one of the checkpoint's head stands there. Scores of queries and keys do not change when
+    /// both are ordered alike.
+    pub fn order(head_dim: usize, rotary_dim: usize) -> Vec<usize> {
+        let (half, rotated) = (head_dim / 2, rotary_dim / 2);
+        let first = (0..half).map(|i| if i < rotated { i } else { rotary_dim + i - rotated });
+        let second = (0..half).map(|i| if i < rotated { rotated + i } else { rotary_dim + (half - rotated) + i - rotated });
+        first.chain(second).collect()
     }
 
     /// The rotation of `batch` rows of positions, all of the same length, given one after the other.
@@ -74,5 +83,24 @@ impl Rotation {
         let (first, second) = (heads.clone().narrow(3, 0, half), heads.narrow(3, half, half));
         let rotated = first.clone() * self.cos.clone() - second.clone() * self.sin.clone();
         Tensor::cat(vec![rotated, second * self.cos.clone() + first * self.sin.clone()], 3)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_a_head_is_a_permutation_that_pairs_the_rotated_values() {
+        assert_eq!(Rope::order(8, 8), [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(Rope::order(8, 4), [0, 1, 4, 5, 2, 3, 6, 7]);
+        for (head_dim, rotary_dim) in [(16, 8), (12, 2), (2, 2), (128, 64)] {
+            let mut order = Rope::order(head_dim, rotary_dim);
+            for i in 0..rotary_dim / 2 {
+                assert_eq!((order[i], order[i + head_dim / 2]), (i, i + rotary_dim / 2));
+            }
+            order.sort_unstable();
+            assert!(order.into_iter().eq(0..head_dim));
+        }
     }
 }

@@ -116,6 +116,11 @@ impl SequenceDenoiser {
         &self.transformer
     }
 
+    /// Drops what is kept of earlier passes.
+    pub fn forget(&mut self) {
+        self.lanes.clear();
+    }
+
     /// The passes since the last call of this function.
     pub fn take_forwards(&mut self) -> Vec<Forward> {
         std::mem::take(&mut self.forwards)

@@ -21,6 +21,7 @@ use crate::model::kernels::split_heads;
 use crate::model::kernels::swiglu;
 use crate::model::kv_cache::KvCache;
 use crate::model::matrix::Matrix;
+use crate::model::matrix::RowOrder;
 use crate::model::rope::Rope;
 use crate::model::spec::TokenId;
 use crate::model::weights::Piece;
@@ -28,14 +29,14 @@ use crate::model::weights::Weights;
 
 /// A linear map with the weight as checkpoints have it, `[out, in]`.
 #[derive(Clone, Debug)]
-struct Linear {
-    weight: Matrix,
-    bias: Option<Tensor<2>>,
+pub(super) struct Linear {
+    pub(super) weight: Matrix,
+    pub(super) bias: Option<Tensor<2>>,
 }
 
 impl Linear {
     /// Rows `[rows, in]` to `[rows, out]`, with the update of an adapter.
-    fn forward(&self, rows: Tensor<2>, update: Option<&LowRank>) -> Tensor<2> {
+    pub(super) fn forward(&self, rows: Tensor<2>, update: Option<&LowRank>) -> Tensor<2> {
         let term = update.map(|update| update.term(rows.clone()));
         linear(rows, &self.weight, self.bias.as_ref(), term.as_ref())
     }
@@ -100,11 +101,12 @@ impl Dense {
         inner: usize,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        let gate_up = ["gate", "up"].map(|part| Piece::whole(format!("{prefix}.{part}_proj.weight"), inner));
-        let down = [Piece::whole(format!("{prefix}.down_proj.weight"), c.hidden)];
+        let piece = |part: &str, rows| Piece { name: format!("{prefix}.{part}_proj.weight"), rows, order: None };
+        let linear =
+            |pieces: &[Piece], width| Ok::<_, ModelError>(Linear { weight: weights.matrix(pieces, width, device)?, bias: None });
         Ok(Self {
-            gate_up_proj: Linear { weight: weights.matrix(&gate_up, c.hidden, device)?, bias: None },
-            down_proj: Linear { weight: weights.matrix(&down, inner, device)?, bias: None },
+            gate_up_proj: linear(&[piece("gate", inner), piece("up", inner)], c.hidden)?,
+            down_proj: linear(&[piece("down", c.hidden)], inner)?,
         })
     }
 
@@ -177,7 +179,7 @@ impl Transformer {
         let norm = |name: String| -> Result<RmsNorm, ModelError> {
             Ok(RmsNorm { weight: matrix(weights.read_vec(&name, &[c.hidden])?, [1, c.hidden]), eps: c.rms_norm_eps })
         };
-        let whole = |name: String, [rows, width]: [usize; 2]| weights.matrix(&[Piece::whole(name, rows)], width, device);
+        let whole = |name: String, [rows, width]: [usize; 2]| weights.matrix(&[Piece { name, rows, order: None }], width, device);
         let single = |name: String, shape| Ok::<_, ModelError>(Linear { weight: whole(name, shape)?, bias: None });
         let q = c.heads * c.head_dim;
         let table = [c.vocab, c.hidden];
@@ -212,13 +214,14 @@ impl Transformer {
         &self.config
     }
 
-    /// The weights of the linear maps of each block, in the order in which a pass uses them.
-    pub fn linear_maps(&self) -> impl Iterator<Item = [&Matrix; 4]> {
-        self.blocks.iter().filter_map(|block| match &block.feed_forward {
-            FeedForward::Dense(Dense { gate_up_proj, down_proj }) => {
-                Some([&block.qkv_proj.weight, &block.o_proj.weight, &gate_up_proj.weight, &down_proj.weight])
+    /// The weights of the linear maps of each block, in the order in which a pass uses them; experts are not among them.
+    pub fn linear_maps(&self) -> impl Iterator<Item = Vec<&Matrix>> {
+        self.blocks.iter().map(|block| {
+            let mut maps = vec![&block.qkv_proj.weight, &block.o_proj.weight];
+            if let FeedForward::Dense(dense) = &block.feed_forward {
+                maps.extend([&dense.gate_up_proj.weight, &dense.down_proj.weight]);
             }
-            FeedForward::Experts(_) => None,
+            maps
         })
     }
 
@@ -286,17 +289,19 @@ impl Transformer {
 /// Reads the query, key and value projections as one; a checkpoint has them apart or fused in this order.
 fn read_qkv(c: &TransformerConfig, weights: &Weights, layer: usize, device: &Device) -> Result<Linear, ModelError> {
     let (q, kv) = (c.heads * c.head_dim, c.kv_heads * c.head_dim);
-    let pieces = |part: &str| -> Vec<Piece> {
-        let name = |kind: &str| format!("model.layers.{layer}.self_attn.{kind}_proj.{part}");
-        if weights.contains(&name("qkv")) {
-            return vec![Piece { name: name("qkv"), rows: q + 2 * kv, order: weights.head_order(c, q + kv) }];
+    let order = |rows| weights.head_order(c).map(|head| RowOrder { head, rows });
+    let name = |projection: &str, part: &str| format!("model.layers.{layer}.self_attn.{projection}_proj.{part}");
+    let pieces = |part: &str| {
+        if weights.contains(&name("qkv", "weight")) {
+            vec![Piece { name: name("qkv", part), rows: c.qkv_rows(), order: order(q + kv) }]
+        } else {
+            let kinds = [("q", q, order(q)), ("k", kv, order(kv)), ("v", kv, None)];
+            kinds.into_iter().map(|(kind, rows, order)| Piece { name: name(kind, part), rows, order }).collect()
         }
-        let heads = |kind: &str, rows: usize| Piece { name: name(kind), rows, order: weights.head_order(c, rows) };
-        vec![heads("q", q), heads("k", kv), Piece::whole(name("v"), kv)]
     };
     let weight = weights.matrix(&pieces("weight"), c.hidden, device)?;
     let bias = if c.qkv_bias {
-        let values = weights.biases(&pieces("bias"))?;
+        let values = weights.vector(&pieces("bias"))?;
         Some(Tensor::from_data(TensorData::new(values, [1, c.qkv_rows()]), device))
     } else {
         None
@@ -307,7 +312,8 @@ fn read_qkv(c: &TransformerConfig, weights: &Weights, layer: usize, device: &Dev
 fn read_head_norms(c: &TransformerConfig, weights: &Weights, layer: usize, device: &Device) -> Result<HeadNorms, ModelError> {
     let read = |part: &str| -> Result<RmsNorm, ModelError> {
         let name = format!("model.layers.{layer}.self_attn.{part}_norm.weight");
-        let values = weights.biases(&[Piece { name, rows: c.head_dim, order: weights.head_order(c, c.head_dim) }])?;
+        let order = weights.head_order(c).map(|head| RowOrder { head, rows: c.head_dim });
+        let values = weights.vector(&[Piece { name, rows: c.head_dim, order }])?;
         Ok(RmsNorm { weight: Tensor::from_data(TensorData::new(values, [1, c.head_dim]), device), eps: c.rms_norm_eps })
     };
     Ok(HeadNorms { queries: read("q")?, keys: read("k")? })

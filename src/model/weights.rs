@@ -19,8 +19,10 @@ use crate::model::kernels;
 use crate::model::mapped::Mapped;
 use crate::model::matrix::HeadOrder;
 use crate::model::matrix::Matrix;
+use crate::model::matrix::RowOrder;
 use crate::model::matrix::Stored;
 use crate::model::naming::Naming;
+use crate::model::rope::Rope;
 use crate::model::spec::Family;
 
 /// A tensor that gives some rows of a matrix.
@@ -30,15 +32,8 @@ pub struct Piece {
     pub name: String,
     /// Its rows.
     pub rows: usize,
-    /// The order of its rows, where they are heads whose order is not that of the kernels ([`Weights::head_order`]).
-    pub order: Option<HeadOrder>,
-}
-
-impl Piece {
-    /// A tensor whose rows are in order.
-    pub fn whole(name: String, rows: usize) -> Self {
-        Self { name, rows, order: None }
-    }
+    /// Rows that are not where the kernels expect them ([`Weights::head_order`]).
+    pub order: Option<RowOrder>,
 }
 
 /// A set of named tensors.
@@ -166,7 +161,7 @@ impl Weights {
             let mut stored = Stored::new(width);
             for piece in pieces {
                 let (block, bytes) = self.find(&piece.name, &[piece.rows, width])?;
-                stored.push(block, bytes, piece.rows, piece.order);
+                stored.push(block, bytes, piece.rows, piece.order.clone());
             }
             return Ok(Matrix::Stored(stored));
         }
@@ -176,32 +171,38 @@ impl Weights {
         for piece in pieces {
             let (out, more) = rest.split_at_mut(piece.rows * width);
             self.read(&piece.name, &[piece.rows, width], out)?;
-            piece.order.into_iter().for_each(|order| order.apply(out, width));
+            piece.order.iter().for_each(|order| order.apply(out, width));
             rest = more;
         }
         Ok(Matrix::Dense(Tensor::from_data(TensorData::new(values, [rows, width]), device)))
     }
 
-    /// The biases that belong to the rows of some tensors, one after the other.
+    /// Vectors of some tensors, one after the other: what belongs to the rows of a matrix.
     ///
     /// # Errors
     /// As [`Weights::read`].
-    pub fn biases(&self, pieces: &[Piece]) -> Result<Vec<f32>, ModelError> {
+    pub fn vector(&self, pieces: &[Piece]) -> Result<Vec<f32>, ModelError> {
         let mut values = Vec::new();
         for piece in pieces {
             let mut bias = self.read_vec(&piece.name, &[piece.rows])?;
-            piece.order.into_iter().for_each(|order| order.apply(&mut bias, 1));
+            piece.order.iter().for_each(|order| order.apply(&mut bias, 1));
             values.append(&mut bias);
         }
         Ok(values)
     }
 
-    /// The order of `rows` rows of query and key heads in the file, where it is not that of the kernels.
-    pub fn head_order(&self, config: &TransformerConfig, rows: usize) -> Option<HeadOrder> {
-        let (head, rotary) = (config.head_dim, config.rotary_dim);
+    /// Where the rows of query and key heads lie in the file, unless they lie in the order of the kernels.
+    ///
+    /// The kernels rotate the two halves of a head against each other. llama.cpp stores the heads of the Llama family with the
+    /// values of a pair side by side, and some families rotate a part of each head only.
+    pub fn head_order(&self, config: &TransformerConfig) -> Option<HeadOrder> {
+        let half = config.head_dim / 2;
         match self {
-            Self::Gguf(_) if config.family == Family::Llama => Some(HeadOrder::Interleaved { head }),
-            _ => (rotary < head).then_some(HeadOrder::Partial { head, rotary, rows }),
+            Self::Gguf(_) if config.family == Family::Llama => {
+                Some((0..config.head_dim).map(|place| 2 * (place % half) + place / half).collect())
+            }
+            _ if config.rotary_dim < config.head_dim => Some(Rope::order(config.head_dim, config.rotary_dim).into()),
+            _ => None,
         }
     }
 

@@ -141,6 +141,11 @@ impl WorkTree {
         Ok(Some(WorkTree { repository, root }))
     }
 
+    /// The repository itself.
+    pub fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
     /// The root of the work tree, without symbolic links.
     pub fn root(&self) -> &Path {
         &self.root

@@ -94,6 +94,8 @@ pub struct Progress {
     pub committed: usize,
     /// Slots left.
     pub masked: usize,
+    /// Time since the run began.
+    pub elapsed: std::time::Duration,
 }
 
 /// A run at one moment.

@@ -39,6 +39,14 @@ pub struct Modes {
     pub output: Output,
 }
 
+/// Name of threads whose panics are caught and told elsewhere, beside that of the engine.
+pub const ASIDE: &str = "aside";
+
+/// Whether a panic on a thread of this name is caught: it neither ends the program nor concerns the terminal.
+pub fn is_caught(thread: Option<&str>) -> bool {
+    matches!(thread, Some("engine" | ASIDE))
+}
+
 /// The modes that are set now, for whoever has to give them back.
 static ACTIVE: Mutex<Option<Modes>> = Mutex::new(None);
 static HOOKS: Once = Once::new();
@@ -52,7 +60,7 @@ pub struct ModeGuard {
 
 impl ModeGuard {
     /// Sets modes. The first call installs the panic hook (the terminal is restored before the message is printed) and the
-    /// signal handler.
+    /// signal handler. A panic on a thread that catches its own ([`is_caught`]) leaves the terminal alone.
     ///
     /// # Errors
     /// The terminal refused; what was set is given back.
@@ -71,6 +79,24 @@ impl ModeGuard {
         let result = work();
         set(self.modes)?;
         Ok(result)
+    }
+
+    /// Listens to the mouse, or leaves it to the terminal.
+    ///
+    /// # Errors
+    /// The terminal refused.
+    pub fn set_mouse(&mut self, on: bool) -> io::Result<()> {
+        self.modes.mouse = on;
+        let mut active = lock();
+        if let Some(active) = active.as_mut() {
+            active.mouse = on;
+        }
+        match (self.modes.output, on) {
+            (Output::Stdout, true) => execute!(io::stdout(), event::EnableMouseCapture),
+            (Output::Stdout, false) => execute!(io::stdout(), event::DisableMouseCapture),
+            (Output::Stderr, true) => execute!(io::stderr(), event::EnableMouseCapture),
+            (Output::Stderr, false) => execute!(io::stderr(), event::DisableMouseCapture),
+        }
     }
 
     /// Stops the process as Ctrl-Z does outside of raw mode. Returns when it is continued, with the modes set again.
@@ -166,8 +192,10 @@ fn lock() -> std::sync::MutexGuard<'static, Option<Modes>> {
 fn install_hooks() {
     let previous = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        restore();
-        previous(info);
+        if !is_caught(std::thread::current().name()) {
+            restore();
+            previous(info);
+        }
     }));
     install_signals();
 }

@@ -1,13 +1,64 @@
-//! What the TUI needs of an engine, and an engine that plays a script.
+//! What the TUI needs of an engine.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::screen::frame::Frame;
 
+/// How the slots of a request are filled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Method {
+    /// What the engine finds best for the request.
+    #[default]
+    Auto,
+    /// By denoising a canvas, which can be steered.
+    Denoise,
+    /// By checking the original lines as a draft, which is faster and cannot be steered.
+    Draft,
+}
+
+impl Method {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Denoise => "denoise",
+            Self::Draft => "draft",
+        }
+    }
+
+    /// The next one, for a key that goes round.
+    pub fn next(self) -> Self {
+        match self {
+            Self::Auto => Self::Denoise,
+            Self::Denoise => Self::Draft,
+            Self::Draft => Self::Auto,
+        }
+    }
+}
+
+/// Settings of a request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// How the slots are filled.
+    pub method: Method,
+    /// Candidates to make.
+    pub candidates: usize,
+    /// Probability from which a slot is committed out of turn.
+    pub threshold: f32,
+    /// Seed of the candidates that are drawn.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { method: Method::Auto, candidates: 1, threshold: crate::diffusion::threshold::DEFAULT_THRESHOLD, seed: 1 }
+    }
+}
+
 /// What is asked of an engine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// Told apart from earlier requests: events of those are dropped.
     pub id: u64,
@@ -19,6 +70,74 @@ pub struct Request {
     pub spans: Vec<Range<usize>>,
     /// What to do; empty to fill the spans from what stands around them.
     pub instruction: String,
+    /// How.
+    pub options: Options,
+    /// A finished text, of which a part is denoised again; `None` to begin with nothing.
+    pub start: Option<Start>,
+}
+
+/// A finished text of the spans, and what of it is to be denoised again around the rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// The text of each span.
+    pub texts: Vec<String>,
+    /// For each part its span, and its bytes in the text of that.
+    pub masked: Vec<(usize, Range<usize>)>,
+}
+
+/// A slot: its span, and its place among the slots of that span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SlotId {
+    /// Number of the span.
+    pub span: usize,
+    /// Place in the span.
+    pub index: usize,
+}
+
+/// A token that a slot might have held.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alternative {
+    /// Its number.
+    pub token: u32,
+    /// Its text.
+    pub text: String,
+    /// Its probability.
+    pub probability: f32,
+}
+
+/// The alternatives that are known, best first.
+pub type Choices = BTreeMap<SlotId, Vec<Alternative>>;
+
+/// What is wanted of the running request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Hold before the next step.
+    Pause,
+    /// Go on by itself.
+    Resume,
+    /// Do one step, and hold again.
+    Step,
+    /// Fill what is masked in one pass, and end.
+    Finish,
+    /// End without candidates.
+    Abort,
+    /// Forbid changing these slots.
+    Pin(Vec<SlotId>),
+    /// Allow it again.
+    Unpin(Vec<SlotId>),
+    /// Put these slots back to masked.
+    Remask(Vec<SlotId>),
+    /// Put this token into a slot, and pin it.
+    Choose {
+        /// The slot.
+        slot: SlotId,
+        /// The token.
+        token: u32,
+    },
+    /// Tell what else a slot might hold.
+    Ask(SlotId),
+    /// Another probability from which slots are committed out of turn.
+    Threshold(f32),
 }
 
 /// A finished text.
@@ -39,12 +158,19 @@ pub enum Event {
     Loading(f32),
     /// The model is there; its name and device, for the title.
     Ready(String),
-    /// The run after a step.
+    /// The run after a step, or after a command.
     Frame {
         /// The request.
         id: u64,
         /// What it looks like.
         frame: Arc<Frame>,
+    },
+    /// What else some slots of the last frame might hold: the answer to [`Command::Ask`], empty when there is none.
+    Choices {
+        /// The request.
+        id: u64,
+        /// The alternatives.
+        choices: Choices,
     },
     /// The end of a request: its candidates, best first.
     Finished {
@@ -60,6 +186,13 @@ pub enum Event {
         /// One line for the user.
         message: String,
     },
+    /// A command that was not carried out; the request goes on.
+    Refused {
+        /// The request.
+        id: u64,
+        /// One line for the user.
+        message: String,
+    },
 }
 
 /// A model at work somewhere else. No method waits.
@@ -70,59 +203,9 @@ pub trait Engine {
     /// Starts a request. One that runs is given up.
     fn submit(&mut self, request: Request);
 
-    /// Ends the running request early with what there is; it still gives [`Event::Finished`].
-    fn stop(&mut self);
-
-    /// Holds the running request before its next step, or lets it go on.
-    fn pause(&mut self, paused: bool);
+    /// Steers the running request. After each command that changes a slot, or holds the run, a frame shows what is so now.
+    fn steer(&mut self, command: Command);
 
     /// The next event, if there is one.
     fn poll(&mut self) -> Option<Event>;
-}
-
-/// An engine that answers requests from a script: for tests, tours and replays.
-#[derive(Debug, Default)]
-pub struct ScriptedEngine {
-    runs: VecDeque<(Vec<Frame>, Vec<Candidate>)>,
-    queue: VecDeque<Event>,
-    paused: bool,
-    /// The requests that came.
-    pub requests: Vec<Request>,
-}
-
-impl ScriptedEngine {
-    /// Answers the next request without an answer with these frames and candidates.
-    pub fn answer(mut self, frames: Vec<Frame>, candidates: Vec<Candidate>) -> Self {
-        self.runs.push_back((frames, candidates));
-        self
-    }
-}
-
-impl Engine for ScriptedEngine {
-    fn submit(&mut self, request: Request) {
-        let id = request.id;
-        self.requests.push(request);
-        self.paused = false;
-        self.queue.clear();
-        match self.runs.pop_front() {
-            Some((frames, candidates)) => {
-                self.queue.extend(frames.into_iter().map(|frame| Event::Frame { id, frame: Arc::new(frame) }));
-                self.queue.push_back(Event::Finished { id, candidates });
-            }
-            None => self.queue.push_back(Event::Failed { id: Some(id), message: "the script has no answer left".to_owned() }),
-        }
-    }
-
-    fn stop(&mut self) {
-        self.paused = false;
-        self.queue.retain(|event| !matches!(event, Event::Frame { .. }));
-    }
-
-    fn pause(&mut self, paused: bool) {
-        self.paused = paused;
-    }
-
-    fn poll(&mut self) -> Option<Event> {
-        if self.paused { None } else { self.queue.pop_front() }
-    }
 }

@@ -8,6 +8,9 @@ use crossterm::event::KeyCode;
 use crossterm::event::KeyEvent;
 use crossterm::event::KeyModifiers;
 
+pub use crate::tui::action::Action;
+use crate::tui::action::DEFAULTS;
+
 /// Where a key means something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Context {
@@ -15,17 +18,19 @@ pub enum Context {
     Browse,
     /// Typing the instruction.
     Prompt,
-    /// Watching a run.
+    /// Watching and steering a run.
     Run,
     /// Reviewing hunks.
     Review,
+    /// Choosing from a list.
+    Picker,
     /// Everywhere, where nothing nearer takes the key.
     Global,
 }
 
 impl Context {
     /// All, in the order of the help.
-    pub const ALL: [Self; 5] = [Self::Browse, Self::Prompt, Self::Run, Self::Review, Self::Global];
+    pub const ALL: [Self; 6] = [Self::Browse, Self::Prompt, Self::Run, Self::Review, Self::Picker, Self::Global];
 
     /// Its name in the configuration and in the help.
     pub fn name(self) -> &'static str {
@@ -34,65 +39,10 @@ impl Context {
             Self::Prompt => "prompt",
             Self::Run => "run",
             Self::Review => "review",
+            Self::Picker => "picker",
             Self::Global => "global",
         }
     }
-}
-
-macro_rules! actions {
-    ($($variant:ident $name:literal $help:literal,)*) => {
-        /// What a key does.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Action {
-            $(#[doc = $help] $variant,)*
-        }
-
-        impl Action {
-            /// All actions.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// Its name in the configuration.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-
-            /// What it does, for the help.
-            pub fn help(self) -> &'static str {
-                match self { $(Self::$variant => $help,)* }
-            }
-        }
-    };
-}
-
-actions! {
-    Up "up" "up",
-    Down "down" "down",
-    PageUp "page-up" "page up",
-    PageDown "page-down" "page down",
-    Top "top" "first line",
-    Bottom "bottom" "last line",
-    SelectLines "select-lines" "select lines, from here",
-    Grow "grow" "grow to the next syntax node",
-    Shrink "shrink" "shrink to the node inside",
-    Instruct "instruct" "say what to do with the selection",
-    Submit "submit" "start",
-    Cancel "cancel" "back",
-    Pause "pause" "pause, go on",
-    Stop "stop" "stop now with what there is",
-    Earlier "earlier" "one step back in time",
-    Later "later" "one step forward in time",
-    Accept "accept" "accept the hunk",
-    Reject "reject" "reject the hunk",
-    AcceptAll "accept-all" "accept all hunks",
-    NextHunk "next-hunk" "next hunk",
-    PreviousHunk "previous-hunk" "previous hunk",
-    NextCandidate "next-candidate" "next candidate",
-    Apply "apply" "apply what is accepted",
-    Again "again" "again, with the same instruction",
-    Help "help" "show or hide the keys",
-    Redraw "redraw" "draw everything again",
-    Suspend "suspend" "stop for a while",
-    Quit "quit" "leave",
 }
 
 /// A key with its modifiers.
@@ -114,6 +64,10 @@ impl From<KeyEvent> for Key {
                 code = KeyCode::Char(c.to_ascii_lowercase());
             }
         }
+        // Shift is in the name of the key already.
+        if code == KeyCode::BackTab {
+            modifiers -= KeyModifiers::SHIFT;
+        }
         Self { code, modifiers }
     }
 }
@@ -128,11 +82,14 @@ pub enum KeymapError {
     #[error("`{0}` is not an action: press ? to see them, or use `none` to free a key")]
     Action(String),
     /// Not a part of the program.
-    #[error("`keys.{0}` does not exist: use browse, prompt, run, review or global")]
+    #[error("`keys.{0}` does not exist: use browse, prompt, run, review, picker or global")]
     Context(String),
+    /// Not a table of keys.
+    #[error("`keys.{0}` is not a table of keys: write for example `[keys.review]` and below it `y = \"accept\"`")]
+    Table(String),
 }
 
-const NAMED: [(&str, KeyCode); 17] = [
+const NAMED: [(&str, KeyCode); 18] = [
     ("space", KeyCode::Char(' ')),
     ("enter", KeyCode::Enter),
     ("esc", KeyCode::Esc),
@@ -150,6 +107,7 @@ const NAMED: [(&str, KeyCode); 17] = [
     ("page-down", KeyCode::PageDown),
     ("minus", KeyCode::Char('-')),
     ("f1", KeyCode::F(1)),
+    ("f5", KeyCode::F(5)),
 ];
 
 impl FromStr for Key {
@@ -197,63 +155,6 @@ impl fmt::Display for Key {
     }
 }
 
-/// The defaults. Several keys may do the same; the first is the one that the status line names.
-const DEFAULTS: &[(Context, &str, Action)] = &[
-    (Context::Browse, "down", Action::Down),
-    (Context::Browse, "j", Action::Down),
-    (Context::Browse, "up", Action::Up),
-    (Context::Browse, "k", Action::Up),
-    (Context::Browse, "page-down", Action::PageDown),
-    (Context::Browse, "ctrl-d", Action::PageDown),
-    (Context::Browse, "page-up", Action::PageUp),
-    (Context::Browse, "ctrl-u", Action::PageUp),
-    (Context::Browse, "home", Action::Top),
-    (Context::Browse, "g", Action::Top),
-    (Context::Browse, "end", Action::Bottom),
-    (Context::Browse, "G", Action::Bottom),
-    (Context::Browse, "v", Action::SelectLines),
-    (Context::Browse, "V", Action::SelectLines),
-    (Context::Browse, "alt-o", Action::Grow),
-    (Context::Browse, "+", Action::Grow),
-    (Context::Browse, "alt-i", Action::Shrink),
-    (Context::Browse, "minus", Action::Shrink),
-    (Context::Browse, "enter", Action::Instruct),
-    (Context::Browse, "i", Action::Instruct),
-    (Context::Browse, "esc", Action::Cancel),
-    (Context::Browse, "q", Action::Quit),
-    (Context::Prompt, "enter", Action::Submit),
-    (Context::Prompt, "esc", Action::Cancel),
-    (Context::Prompt, "up", Action::Earlier),
-    (Context::Prompt, "down", Action::Later),
-    (Context::Run, "space", Action::Pause),
-    (Context::Run, "s", Action::Stop),
-    (Context::Run, "[", Action::Earlier),
-    (Context::Run, "left", Action::Earlier),
-    (Context::Run, "]", Action::Later),
-    (Context::Run, "right", Action::Later),
-    (Context::Run, "up", Action::Up),
-    (Context::Run, "down", Action::Down),
-    (Context::Run, "esc", Action::Cancel),
-    (Context::Run, "q", Action::Cancel),
-    (Context::Review, "space", Action::Accept),
-    (Context::Review, "x", Action::Reject),
-    (Context::Review, "A", Action::AcceptAll),
-    (Context::Review, "a", Action::Apply),
-    (Context::Review, "n", Action::NextHunk),
-    (Context::Review, "down", Action::NextHunk),
-    (Context::Review, "p", Action::PreviousHunk),
-    (Context::Review, "up", Action::PreviousHunk),
-    (Context::Review, "tab", Action::NextCandidate),
-    (Context::Review, "g", Action::Again),
-    (Context::Review, "esc", Action::Cancel),
-    (Context::Review, "q", Action::Cancel),
-    (Context::Global, "?", Action::Help),
-    (Context::Global, "f1", Action::Help),
-    (Context::Global, "ctrl-l", Action::Redraw),
-    (Context::Global, "ctrl-z", Action::Suspend),
-    (Context::Global, "ctrl-c", Action::Quit),
-];
-
 /// The bindings in force.
 #[derive(Clone, Debug)]
 pub struct Keymap {
@@ -270,7 +171,25 @@ impl Default for Keymap {
 }
 
 impl Keymap {
-    /// The defaults changed by a configuration: for each context, keys with the names of actions, or `none`.
+    /// The defaults changed by the table `[keys]` of a configuration: for each context, keys with the names of actions, or
+    /// `none`.
+    ///
+    /// # Errors
+    /// A context, key or action that does not exist, or something that is no table of keys.
+    pub fn from_table(keys: &toml::Table) -> Result<Self, KeymapError> {
+        let mut overrides = BTreeMap::new();
+        for (context, bindings) in keys {
+            let table = bindings.as_table().ok_or_else(|| KeymapError::Table(context.clone()))?;
+            let binding = |(key, action): (&String, &toml::Value)| {
+                let action = action.as_str().ok_or_else(|| KeymapError::Table(context.clone()))?;
+                Ok((key.clone(), action.to_owned()))
+            };
+            overrides.insert(context.clone(), table.iter().map(binding).collect::<Result<BTreeMap<_, _>, KeymapError>>()?);
+        }
+        Self::with(&overrides)
+    }
+
+    /// The defaults changed by overrides: for each context, keys with the names of actions, or `none`.
     ///
     /// # Errors
     /// A context, key or action that does not exist.
@@ -308,8 +227,13 @@ impl Keymap {
         find(context).or_else(|| find(Context::Global)).map(|(_, key, _)| *key)
     }
 
-    /// The help of a context: for each action its keys and what it does.
-    pub fn help(&self, wanted: Context) -> Vec<(String, &'static str)> {
+    /// The first key for an action in a context, in words.
+    pub fn key_text(&self, context: Context, action: Action) -> String {
+        self.key(context, action).map_or_else(|| format!("`{}`", action.name()), |key| key.to_string())
+    }
+
+    /// What can be done in a context: for each action its keys and what it does.
+    pub fn actions(&self, wanted: Context) -> Vec<(Action, String)> {
         Action::ALL
             .iter()
             .filter_map(|action| {
@@ -319,9 +243,24 @@ impl Keymap {
                     .filter(|(context, _, bound)| *context == wanted && bound == action)
                     .map(|(_, key, _)| key.to_string())
                     .collect();
-                (!keys.is_empty()).then(|| (keys.join(" "), action.help()))
+                (!keys.is_empty()).then(|| (*action, keys.join(" ")))
             })
             .collect()
+    }
+
+    /// The help of a context: for each action its keys and what it does. Actions that go with a number share a line.
+    pub fn help(&self, wanted: Context) -> Vec<(String, &'static str)> {
+        let mut lines: Vec<(String, &'static str)> = Vec::new();
+        for (action, keys) in self.actions(wanted) {
+            match lines.last_mut() {
+                Some((first, help)) if *help == action.help() => {
+                    let start = first.split('–').next().unwrap_or_default().to_owned();
+                    *first = format!("{start}–{keys}");
+                }
+                _ => lines.push((keys, action.help())),
+            }
+        }
+        lines
     }
 }
 
@@ -363,12 +302,22 @@ mod tests {
     }
 
     #[test]
+    fn the_table_of_a_configuration_file() {
+        let table = |text: &str| text.parse::<toml::Table>().unwrap();
+        let keymap = Keymap::from_table(&table("[review]\ny = \"accept\"\n\"ctrl-x\" = \"reject\"\n")).unwrap();
+        assert_eq!(keymap.action(Context::Review, "ctrl-x".parse().unwrap()), Some(Action::Reject));
+        assert_eq!(Keymap::from_table(&table("review = 1")).unwrap_err(), KeymapError::Table("review".into()));
+        assert_eq!(Keymap::from_table(&table("[review]\ny = 1")).unwrap_err(), KeymapError::Table("review".into()));
+    }
+
+    #[test]
     fn events_become_keys() {
         let key = |code, modifiers| Key::from(KeyEvent::new(code, modifiers)).to_string();
         assert_eq!(key(KeyCode::Char('A'), KeyModifiers::SHIFT), "A");
         assert_eq!(key(KeyCode::Char('C'), KeyModifiers::CONTROL | KeyModifiers::SHIFT), "ctrl-c");
         assert_eq!(key(KeyCode::Char(' '), KeyModifiers::NONE), "space");
         assert_eq!(key(KeyCode::PageUp, KeyModifiers::SHIFT), "shift-page-up");
+        assert_eq!(key(KeyCode::BackTab, KeyModifiers::SHIFT), "backtab");
         assert!("shift-a".parse::<Key>().is_err() && "".parse::<Key>().is_err() && "ctrl-".parse::<Key>().is_err());
     }
 
@@ -378,5 +327,12 @@ mod tests {
         let help = "?".parse().unwrap();
         assert_eq!(keymap.action(Context::Run, help), Some(Action::Stop));
         assert_eq!(keymap.action(Context::Review, help), Some(Action::Help));
+    }
+
+    #[test]
+    fn numbered_actions_share_a_line_of_the_help() {
+        let help = Keymap::default().help(Context::Run);
+        assert_eq!(help.iter().filter(|(_, help)| help.contains("alternative")).count(), 1);
+        assert!(help.iter().any(|(keys, _)| keys == "1–8"), "{help:?}");
     }
 }

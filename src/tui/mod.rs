@@ -1,14 +1,23 @@
-//! The terminal interface: select a span, say what to do, watch it settle, accept what is right.
+//! The terminal interface: select spans, say what to do, watch and steer while they settle, accept what is right.
 //!
 //! [`state::State`] is everything; [`update::update`] changes it for a message and asks for effects; [`view::view`] draws it.
-//! None of them reads, writes, waits, or knows a model: [`terminal`] runs the effects, and the model stands behind
-//! [`engine::Engine`].
+//! None of them reads, writes, waits, or knows a model: [`terminal`] runs the effects, files and git stand behind
+//! [`host::Host`] on a thread of its own, and the model behind [`engine::Engine`].
 
+pub mod action;
+pub mod background;
+pub mod clipboard;
 pub mod engine;
+pub mod export;
+pub mod host;
 pub mod input;
 pub mod keymap;
+pub mod layout;
+pub mod scripted;
 pub mod state;
 pub mod terminal;
 pub mod theme;
 pub mod update;
 pub mod view;
+pub mod words;
+pub mod workers;

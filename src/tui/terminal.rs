@@ -1,120 +1,118 @@
-//! The loop that joins terminal, engine and state, and carries out effects.
+//! The loop that joins terminal, engine, host and state, and carries out effects.
 
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::io::Write;
 use std::time::Duration;
+use std::time::Instant;
 
 use crossterm::event;
 use crossterm::event::KeyEventKind;
+use crossterm::event::MouseButton;
+use crossterm::event::MouseEventKind;
 use crossterm::execute;
 use crossterm::terminal::BeginSynchronizedUpdate;
 use crossterm::terminal::EndSynchronizedUpdate;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
-use crate::patch::hunk::Hunk;
+use crate::screen::colour::Depth;
 use crate::screen::modes::ModeGuard;
 use crate::screen::modes::Modes;
 use crate::screen::modes::take_redraw;
-use crate::syntax::language::Language;
-use crate::syntax::parse::PARSE_LIMIT;
-use crate::syntax::parse::Syntax;
+use crate::tui::background;
+use crate::tui::background::Heard;
+use crate::tui::background::Listener;
+use crate::tui::clipboard;
 use crate::tui::engine::Engine;
+use crate::tui::host::Host;
 use crate::tui::keymap::Key;
 use crate::tui::keymap::Keymap;
-use crate::tui::state::File;
 use crate::tui::state::State;
-use crate::tui::theme::Theme;
 use crate::tui::update::Effect;
+use crate::tui::update::Mouse;
+use crate::tui::update::MouseKind;
 use crate::tui::update::Msg;
 use crate::tui::update::start;
 use crate::tui::update::update;
 use crate::tui::view::view;
+use crate::tui::workers::Workers;
 
-/// Longest wait for a key before the engine is asked again: one frame.
-const WAIT: Duration = Duration::from_millis(16);
+/// Longest wait for a key before engine and workers are asked again: one frame while something is going on.
+const BUSY_WAIT: Duration = Duration::from_millis(16);
+/// The same while nothing is.
+const IDLE_WAIT: Duration = Duration::from_millis(50);
 
 /// Events of the engine taken before the next frame is drawn.
 const BURST: usize = 512;
 
-/// What the TUI asks of the program around it.
-pub trait Host {
-    /// Applies hunks to the file, and gives the text that it has now.
-    ///
-    /// # Errors
-    /// One line for the user; the file is as it was.
-    fn apply(&mut self, hunks: &[Hunk]) -> Result<String, String>;
-}
+/// Lets the user edit a text in a program of their own: the text, and how its file's name is to end.
+pub type Editor = dyn Fn(&str, &str) -> Result<String, String>;
 
 /// The settings of a session.
-#[derive(Clone, Debug)]
 pub struct Settings {
-    /// Colours.
-    pub theme: Theme,
     /// Keys.
     pub keymap: Keymap,
+    /// Whether to ask the terminal for its background, and take the theme that suits it.
+    pub ask_background: bool,
+    /// The user's editor; called with the terminal in its usual mode.
+    pub editor: Box<Editor>,
 }
 
-/// Runs the TUI on a file until the user leaves.
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings").field("ask_background", &self.ask_background).finish_non_exhaustive()
+    }
+}
+
+/// Runs the TUI until the user leaves.
 ///
 /// # Errors
 /// The terminal cannot be used; it is restored.
-pub fn run(path: &Path, text: &str, settings: &Settings, engine: &mut impl Engine, host: &mut impl Host) -> io::Result<()> {
+pub fn run(mut state: State, settings: &Settings, engine: &mut impl Engine, host: impl Host) -> io::Result<()> {
     let guard = ModeGuard::enter(Modes {
         raw: true,
         alternate_screen: true,
         bracketed_paste: true,
         hide_cursor: true,
+        mouse: state.mouse,
         ..Modes::default()
     })?;
-    let mut terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
-    let size = terminal.size()?;
-    let language = Language::detect(path, text.lines().next().unwrap_or(""));
-    let name = path.to_string_lossy();
-    let mut state = State::new(File::new(name, text, language), (size.width, size.height));
-    let (parsed, parses) = mpsc::channel();
-    let mut effects = start(&state);
-    let mut dirty = true;
+    let mut session =
+        Session { guard, terminal: Terminal::new(CrosstermBackend::new(io::stdout()))?, workers: Workers::start(host)? };
+    let ask = settings.ask_background && matches!(state.look.depth, Depth::Ansi256 | Depth::True);
+    let size = session.terminal.size()?;
+    state.size = (size.width, size.height);
+    let mut effects = start(&mut state);
+    session.draw(&mut state, settings)?;
+    if ask {
+        execute!(io::stdout(), crossterm::style::Print(background::QUESTION))?;
+    }
+    let mut listener = Listener::new(ask, Instant::now());
+    let mut dirty = false;
     loop {
-        for effect in std::mem::take(&mut effects) {
-            match effect {
-                Effect::Quit => return Ok(()),
-                Effect::Redraw => terminal.clear()?,
-                Effect::Suspend => guard.suspend()?,
-                Effect::Submit(request) => engine.submit(request),
-                Effect::Stop => engine.stop(),
-                Effect::Pause(paused) => engine.pause(paused),
-                Effect::Parse(text, language) => parse_aside(text, language, parsed.clone()),
-                Effect::Apply(hunks) => {
-                    let result = host.apply(&hunks);
-                    effects.extend(update(&mut state, &settings.keymap, Msg::Applied(result)));
+        while !effects.is_empty() {
+            dirty = true;
+            let mut answers = Vec::new();
+            for effect in std::mem::take(&mut effects) {
+                match effect {
+                    Effect::Quit => return Ok(()),
+                    other => answers.extend(session.carry_out(other, settings, engine)?),
                 }
             }
-            dirty = true;
-        }
-        if !effects.is_empty() {
-            continue;
+            for answer in answers {
+                effects.extend(update(&mut state, &settings.keymap, answer));
+            }
         }
         if take_redraw() {
-            terminal.clear()?;
+            session.terminal.clear()?;
             dirty = true;
         }
         if dirty {
-            execute!(io::stdout(), BeginSynchronizedUpdate)?;
-            terminal.draw(|frame| view(&state, &settings.theme, &settings.keymap, frame))?;
-            execute!(io::stdout(), EndSynchronizedUpdate)?;
+            session.draw(&mut state, settings)?;
             dirty = false;
         }
-        let mut messages: Vec<Msg> = Vec::new();
-        if event::poll(WAIT)? {
-            messages.extend(read_message()?);
-            while event::poll(Duration::ZERO)? {
-                messages.extend(read_message()?);
-            }
-        }
-        messages.extend(parses.try_iter());
+        let mut messages = session.read(&state, &mut listener)?;
+        messages.extend(session.workers.poll());
         messages.extend(std::iter::from_fn(|| engine.poll()).take(BURST).map(Msg::Engine));
         for message in messages {
             dirty = true;
@@ -123,22 +121,87 @@ pub fn run(path: &Path, text: &str, settings: &Settings, engine: &mut impl Engin
     }
 }
 
-fn read_message() -> io::Result<Option<Msg>> {
-    Ok(match event::read()? {
-        event::Event::Key(key) if key.kind != KeyEventKind::Release => Some(Msg::Key(Key::from(key))),
-        event::Event::Paste(text) => Some(Msg::Paste(text)),
-        event::Event::Resize(width, height) => Some(Msg::Resize(width, height)),
-        _ => None,
-    })
+/// The terminal and the threads beside it.
+struct Session {
+    guard: ModeGuard,
+    terminal: Terminal<CrosstermBackend<io::Stdout>>,
+    workers: Workers,
 }
 
-/// Parses on a thread of its own: a large file must not hold up the first frame.
-fn parse_aside(text: Arc<str>, language: Language, to: mpsc::Sender<Msg>) {
-    let work = move || {
-        let syntax = Syntax::parse(&text, language, PARSE_LIMIT).ok().map(Arc::new);
-        // Nobody listens when the program has ended meanwhile.
-        let _ = to.send(Msg::Parsed(text, syntax));
-    };
-    // Without the thread there are no colours; nothing else needs the tree.
-    let _ = std::thread::Builder::new().name("parse".to_owned()).spawn(work);
+impl Session {
+    fn draw(&mut self, state: &mut State, settings: &Settings) -> io::Result<()> {
+        // The size as it is now: its event may still wait behind others.
+        let size = self.terminal.size()?;
+        if state.size != (size.width, size.height) {
+            update(state, &settings.keymap, Msg::Resize(size.width, size.height));
+        }
+        execute!(io::stdout(), BeginSynchronizedUpdate)?;
+        self.terminal.draw(|frame| view(state, &state.look.theme, &settings.keymap, frame))?;
+        execute!(io::stdout(), EndSynchronizedUpdate)
+    }
+
+    /// Carries out an effect; what comes of it at once.
+    fn carry_out(&mut self, effect: Effect, settings: &Settings, engine: &mut impl Engine) -> io::Result<Option<Msg>> {
+        match effect {
+            Effect::Redraw => self.terminal.clear()?,
+            Effect::Suspend => self.guard.suspend()?,
+            Effect::Submit(request) => engine.submit(request),
+            Effect::Steer(command) => engine.steer(command),
+            Effect::Mouse(on) => self.guard.set_mouse(on)?,
+            Effect::Copy(text) => {
+                let mut out = io::stdout();
+                out.write_all(clipboard::sequence(&text).as_bytes())?;
+                out.flush()?;
+            }
+            Effect::Edit { text, suffix } => {
+                let edited = self.guard.lend(|| (settings.editor)(&text, &suffix))?;
+                self.terminal.clear()?;
+                return Ok(Some(Msg::Edited(edited)));
+            }
+            // Left by the loop.
+            Effect::Quit => {}
+            aside => return Ok(self.workers.take(aside)),
+        }
+        Ok(None)
+    }
+
+    /// What the user did, after at most a frame's time.
+    fn read(&mut self, state: &State, listener: &mut Listener) -> io::Result<Vec<Msg>> {
+        let runs = state.run.as_ref().is_some_and(|run| !run.ended && !run.paused);
+        let busy = runs || self.workers.is_busy();
+        let mut messages = Vec::new();
+        let mut wait = if busy { BUSY_WAIT } else { IDLE_WAIT };
+        while event::poll(wait)? {
+            wait = Duration::ZERO;
+            messages.extend(message(event::read()?, listener));
+            // A flood of keys is drawn now and then too.
+            if messages.len() >= BURST {
+                break;
+            }
+        }
+        Ok(messages)
+    }
+}
+
+fn message(event: event::Event, listener: &mut Listener) -> Vec<Msg> {
+    match event {
+        event::Event::Key(key) if key.kind != KeyEventKind::Release => match listener.hear(Key::from(key), Instant::now()) {
+            Heard::Kept => Vec::new(),
+            Heard::Typed(keys) => keys.into_iter().map(Msg::Key).collect(),
+            Heard::Answer(light) => vec![Msg::Background { light }],
+        },
+        event::Event::Paste(text) => vec![Msg::Paste(text)],
+        event::Event::Resize(width, height) => vec![Msg::Resize(width, height)],
+        event::Event::Mouse(mouse) => {
+            let kind = match mouse.kind {
+                MouseEventKind::Down(MouseButton::Left) => MouseKind::Press,
+                MouseEventKind::Drag(MouseButton::Left) => MouseKind::Drag,
+                MouseEventKind::ScrollUp => MouseKind::WheelUp,
+                MouseEventKind::ScrollDown => MouseKind::WheelDown,
+                _ => return Vec::new(),
+            };
+            vec![Msg::Mouse(Mouse { kind, column: mouse.column, row: mouse.row })]
+        }
+        _ => Vec::new(),
+    }
 }

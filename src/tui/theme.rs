@@ -7,18 +7,33 @@ use ratatui::style::Modifier;
 use ratatui::style::Style;
 use serde::Deserialize;
 
-/// The built-in themes: name and TOML source.
-const BUILT_IN: [(&str, &str); 6] = [
-    ("dark", include_str!("../../themes/dark.toml")),
-    ("light", include_str!("../../themes/light.toml")),
-    ("high-contrast", include_str!("../../themes/high-contrast.toml")),
-    ("ansi", include_str!("../../themes/ansi.toml")),
-    ("mono", include_str!("../../themes/mono.toml")),
-    ("ember", include_str!("../../themes/ember.toml")),
+use crate::screen::colour::Depth;
+
+/// Which background a theme is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ground {
+    /// A dark one.
+    Dark,
+    /// A light one.
+    Light,
+    /// Any.
+    Any,
+}
+
+/// The built-in themes: name, what it is, background, and TOML source.
+const BUILT_IN: [(&str, &str, Ground, &str); 8] = [
+    ("dark", "cool and quiet", Ground::Dark, include_str!("../../themes/dark.toml")),
+    ("light", "ink on paper", Ground::Light, include_str!("../../themes/light.toml")),
+    ("ember", "warm, for the night", Ground::Dark, include_str!("../../themes/ember.toml")),
+    ("dawn", "warm, for the day", Ground::Light, include_str!("../../themes/dawn.toml")),
+    ("high-contrast", "black, white, pure colours", Ground::Dark, include_str!("../../themes/high-contrast.toml")),
+    ("high-contrast-light", "black on white", Ground::Light, include_str!("../../themes/high-contrast-light.toml")),
+    ("ansi", "the terminal's own 16 colours", Ground::Any, include_str!("../../themes/ansi.toml")),
+    ("mono", "no colour at all", Ground::Any, include_str!("../../themes/mono.toml")),
 ];
 
 /// Roles that the views use. A theme must give each of them.
-pub const ROLES: [&str; 27] = [
+pub const ROLES: [&str; 32] = [
     "text",
     "dim",
     "title",
@@ -40,12 +55,17 @@ pub const ROLES: [&str; 27] = [
     "hunk.add",
     "hunk.remove",
     "hunk.current",
+    "word.add",
+    "word.remove",
     "diagnostic",
     "good",
     "status",
     "key",
     "timeline",
     "timeline.current",
+    "popup",
+    "popup.current",
+    "match",
 ];
 
 /// Why a theme was not taken.
@@ -117,7 +137,7 @@ struct Table {
 }
 
 /// A theme.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Theme {
     /// Its name.
     pub name: String,
@@ -128,7 +148,42 @@ pub struct Theme {
 impl Theme {
     /// Names of the built-in themes.
     pub fn names() -> Vec<&'static str> {
-        BUILT_IN.iter().map(|(name, _)| *name).collect()
+        BUILT_IN.iter().map(|(name, ..)| *name).collect()
+    }
+
+    /// A built-in theme in a few words.
+    pub fn about(name: &str) -> &'static str {
+        BUILT_IN.iter().find(|(each, ..)| *each == name).map_or("", |(_, about, ..)| about)
+    }
+
+    /// The background that the theme is made for.
+    pub fn ground(&self) -> Ground {
+        BUILT_IN.iter().find(|(each, ..)| *each == self.name).map_or(Ground::Any, |(_, _, ground, _)| *ground)
+    }
+
+    /// The theme for a terminal: without colours the one that needs none, with sixteen the one made of those, otherwise by the
+    /// background.
+    pub fn automatic(depth: Depth, light: bool) -> &'static str {
+        match depth {
+            Depth::None => "mono",
+            Depth::Ansi16 => "ansi",
+            Depth::Ansi256 | Depth::True if light => "light",
+            Depth::Ansi256 | Depth::True => "dark",
+        }
+    }
+
+    /// The theme in the colours that a terminal has.
+    pub fn reduced(self, depth: Depth) -> Self {
+        if depth == Depth::None {
+            return Self { name: self.name, ..Self::named("mono").unwrap_or_default() };
+        }
+        let reduce = |style: Style| Style {
+            fg: style.fg.map(|colour| reduce(colour, depth)),
+            bg: style.bg.map(|colour| reduce(colour, depth)),
+            ..style
+        };
+        let all = |styles: BTreeMap<String, Style>| styles.into_iter().map(|(role, style)| (role, reduce(style))).collect();
+        Self { name: self.name, roles: all(self.roles), syntax: all(self.syntax) }
     }
 
     /// A built-in theme.
@@ -136,8 +191,8 @@ impl Theme {
     /// # Errors
     /// There is none of that name.
     pub fn named(name: &str) -> Result<Self, ThemeError> {
-        let found = BUILT_IN.iter().find(|(each, _)| *each == name);
-        let (name, source) = found.ok_or_else(|| ThemeError::Unknown { name: name.to_owned() })?;
+        let found = BUILT_IN.iter().find(|(each, ..)| *each == name);
+        let (name, _, _, source) = found.ok_or_else(|| ThemeError::Unknown { name: name.to_owned() })?;
         Self::parse(name, source)
     }
 
@@ -225,6 +280,55 @@ fn style(theme: &str, spec: &Spec, palette: &BTreeMap<String, String>) -> Result
     Ok(modifiers.into_iter().filter(|(on, _)| *on).fold(style, |style, (_, modifier)| style.add_modifier(modifier)))
 }
 
+/// The nearest colour that a terminal has.
+fn reduce(colour: Color, depth: Depth) -> Color {
+    let (r, g, b) = match (colour, depth) {
+        (Color::Rgb(r, g, b), Depth::Ansi256 | Depth::Ansi16) => (r, g, b),
+        (Color::Indexed(index), Depth::Ansi16) if index >= 16 => xterm(index),
+        _ => return colour,
+    };
+    let away = |(x, y, z): (u8, u8, u8)| {
+        let part = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
+        part(r, x) + part(g, y) + part(b, z)
+    };
+    if depth == Depth::Ansi256 {
+        let nearest = (16..=255u8).min_by_key(|index| away(xterm(*index)));
+        return Color::Indexed(nearest.unwrap_or(7));
+    }
+    ANSI.into_iter().min_by_key(|(_, rgb)| away(*rgb)).map_or(Color::Reset, |(colour, _)| colour)
+}
+
+/// The sixteen colours as terminals often show them.
+const ANSI: [(Color, (u8, u8, u8)); 16] = [
+    (Color::Black, (0, 0, 0)),
+    (Color::Red, (205, 0, 0)),
+    (Color::Green, (0, 205, 0)),
+    (Color::Yellow, (205, 205, 0)),
+    (Color::Blue, (0, 0, 238)),
+    (Color::Magenta, (205, 0, 205)),
+    (Color::Cyan, (0, 205, 205)),
+    (Color::Gray, (229, 229, 229)),
+    (Color::DarkGray, (127, 127, 127)),
+    (Color::LightRed, (255, 0, 0)),
+    (Color::LightGreen, (0, 255, 0)),
+    (Color::LightYellow, (255, 255, 0)),
+    (Color::LightBlue, (92, 92, 255)),
+    (Color::LightMagenta, (255, 0, 255)),
+    (Color::LightCyan, (0, 255, 255)),
+    (Color::White, (255, 255, 255)),
+];
+
+/// Red, green and blue of a colour of the 256-colour palette, from 16 on: the cube, then the greys.
+pub(super) fn xterm(index: u8) -> (u8, u8, u8) {
+    if let Some(grey) = index.checked_sub(232) {
+        let level = 8 + 10 * grey;
+        return (level, level, level);
+    }
+    let cube = index.saturating_sub(16);
+    let level = |value: u8| if value == 0 { 0 } else { 55 + 40 * value };
+    (level(cube / 36), level(cube / 6 % 6), level(cube % 6))
+}
+
 fn parse_colour(text: &str) -> Option<Color> {
     if let Some(hex) = text.strip_prefix('#') {
         if hex.len() != 6 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -286,6 +390,66 @@ mod tests {
         for (role, style) in Theme::named("ansi").unwrap().styles() {
             let palette = |colour: Option<Color>| !matches!(colour, Some(Color::Rgb(..) | Color::Indexed(_)));
             assert!(palette(style.fg) && palette(style.bg), "ansi {role}");
+        }
+    }
+
+    #[test]
+    fn colours_are_reduced_to_what_the_terminal_has() {
+        for name in Theme::names() {
+            let theme = Theme::named(name).unwrap();
+            for (_, style) in theme.clone().reduced(Depth::Ansi256).styles() {
+                assert!(![style.fg, style.bg].iter().any(|colour| matches!(colour, Some(Color::Rgb(..)))), "{name}");
+            }
+            for (_, style) in theme.clone().reduced(Depth::Ansi16).styles() {
+                let rich = |colour: &Option<Color>| matches!(colour, Some(Color::Rgb(..) | Color::Indexed(_)));
+                assert!(![style.fg, style.bg].iter().any(rich), "{name}");
+            }
+            assert_eq!(theme.clone().reduced(Depth::True), theme);
+            let none = theme.reduced(Depth::None);
+            assert_eq!((none.name.as_str(), &none.roles), (name, &Theme::named("mono").unwrap().roles));
+        }
+        assert_eq!(reduce(Color::Rgb(255, 0, 0), Depth::Ansi256), Color::Indexed(196));
+        assert_eq!(reduce(Color::Rgb(250, 250, 250), Depth::Ansi16), Color::White);
+    }
+
+    #[test]
+    fn the_terminal_decides_on_the_theme() {
+        for depth in [Depth::None, Depth::Ansi16, Depth::Ansi256, Depth::True] {
+            for light in [false, true] {
+                let theme = Theme::named(Theme::automatic(depth, light)).unwrap();
+                assert!(!matches!((theme.ground(), light), (Ground::Dark, true) | (Ground::Light, false)), "{depth:?} {light}");
+            }
+        }
+    }
+
+    #[test]
+    fn text_is_legible_on_the_background_that_a_theme_is_made_for() {
+        let luminance = |(r, g, b): (u8, u8, u8)| {
+            let part = |value: u8| {
+                let value = f64::from(value) / 255.0;
+                if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+            };
+            0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b)
+        };
+        let rgb = |colour: Option<Color>, default| match colour {
+            Some(Color::Rgb(r, g, b)) => (r, g, b),
+            _ => default,
+        };
+        for name in Theme::names() {
+            let theme = Theme::named(name).unwrap();
+            let (ground, ink) = match theme.ground() {
+                Ground::Dark => ((24, 26, 31), (220, 220, 220)),
+                Ground::Light => ((250, 250, 250), (30, 30, 30)),
+                Ground::Any => continue,
+            };
+            let text = theme.role("text");
+            for (role, style) in theme.styles() {
+                let style = text.patch(*style);
+                let (fg, bg) = (luminance(rgb(style.fg, ink)), luminance(rgb(style.bg, ground)));
+                let contrast = (fg.max(bg) + 0.05) / (fg.min(bg) + 0.05);
+                let least = if name.starts_with("high") { 5.0 } else { 3.0 };
+                assert!(contrast >= least, "{name}: {role} has a contrast of {contrast:.2}");
+            }
         }
     }
 

@@ -28,6 +28,7 @@ fn frame() -> Frame {
             tokens_per_second: Some(38.4),
             committed: 5,
             masked: 3,
+            ..Progress::default()
         },
     }
 }

@@ -32,6 +32,7 @@ fn run(steps: u32) -> Vec<Frame> {
                 tokens_per_second: None,
                 committed: done,
                 masked: tokens.len() - done,
+                ..Progress::default()
             };
             Frame { file: "demo.rs".into(), note: "test".into(), sections: vec![Section { first_line: 1, parts }], progress }
         })

@@ -7,8 +7,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use crate::screen::text::columns;
+use crate::screen::text::cut;
 use crate::syntax::highlight::Highlight;
 use crate::syntax::highlight::highlights;
+use crate::tui::keymap::Action;
+use crate::tui::keymap::Context;
+use crate::tui::keymap::Keymap;
+use crate::tui::layout::gutter;
 use crate::tui::state::State;
 use crate::tui::theme::Theme;
 use crate::tui::view::rows;
@@ -17,21 +23,25 @@ use crate::tui::view::rows::Row;
 use crate::tui::view::rows::seen;
 
 /// Draws the lines of the file from the top of the view.
-pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer, area: Rect) {
+pub fn draw(state: &State, theme: &Theme, keymap: &Keymap, buffer: &mut Buffer, area: Rect) {
     let file = &state.file;
+    if !file.is_open() {
+        return nothing_open(state, theme, keymap, buffer, area);
+    }
     let last = file.line_count();
     let shown = state.top..last.min(state.top + usize::from(area.height));
-    let selection = state.selection.is_some().then(|| state.span());
+    let selecting = state.selection.is_some() || !state.marks.is_empty();
+    let spans = if selecting { state.spans() } else { Vec::new() };
     let all: Vec<Row<'_>> = shown
         .map(|line| {
             let start = file.line(line).start;
             let text = seen(file.line_text(line), usize::from(area.width));
-            let selected = selection.as_ref().is_some_and(|range| overlaps(range, &file.line(line)));
+            let selected = spans.iter().any(|range| overlaps(range, &file.line(line)));
             Row {
                 number: Some(line + 1),
                 current: line == state.cursor,
                 mark: if selected { Mark::Span } else { Mark::None },
-                pieces: coloured(state, theme, start, text, selection.as_ref()),
+                pieces: coloured(state, theme, start, text, &spans),
                 ..Row::default()
             }
         })
@@ -39,10 +49,29 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer, area: Rect) {
     rows::draw(&all, last, theme, buffer, area);
     // The cursor: a cell where the line begins, so that it is seen without a number too.
     if let Some(row) = state.cursor.checked_sub(state.top).filter(|row| *row < usize::from(area.height)) {
-        let gutter = rows::gutter(last, area.width) as u16;
-        if gutter < area.width && selection.is_none() {
+        let gutter = gutter(last, area.width) as u16;
+        if gutter < area.width && state.selection.is_none() {
             buffer.set_style(Rect { x: area.x + gutter, y: area.y + row as u16, width: 1, height: 1 }, theme.role("cursor"));
         }
+    }
+}
+
+/// What is there to do without a file.
+fn nothing_open(state: &State, theme: &Theme, keymap: &Keymap, buffer: &mut Buffer, area: Rect) {
+    if state.overlay.is_some() {
+        return;
+    }
+    let key = |action| keymap.key_text(Context::Browse, action);
+    let lines = [
+        ("no file is open".to_owned(), "title"),
+        (String::new(), "text"),
+        (format!("{} opens one, {} leaves", key(Action::Files), key(Action::Quit)), "note"),
+    ];
+    let top = area.y + (area.height / 3).min(area.height.saturating_sub(3));
+    for ((text, role), y) in lines.iter().zip(top..area.bottom()) {
+        let text = cut(text, usize::from(area.width), true);
+        let x = area.x + (area.width - columns(&text) as u16) / 2;
+        buffer.set_stringn(x, y, &text, usize::from(area.width), theme.role(role));
     }
 }
 
@@ -56,7 +85,7 @@ pub fn coloured<'a>(
     theme: &Theme,
     start: usize,
     text: &'a str,
-    selection: Option<&Range<usize>>,
+    selection: &[Range<usize>],
 ) -> Vec<(Cow<'a, str>, Style)> {
     let end = start + text.len();
     let found: Vec<Highlight> = match &state.file.syntax {
@@ -81,7 +110,7 @@ pub fn coloured<'a>(
             Some(each) if each.range.start <= from => theme.capture(each.capture),
             _ => theme.role("text"),
         };
-        if selection.is_some_and(|range| range.start <= from && to <= range.end) {
+        if selection.iter().any(|range| range.start <= from && to <= range.end) {
             style = style.patch(theme.role("selection"));
         }
         pieces.push((Cow::Borrowed(&text[from - start..to - start]), style));

@@ -1,17 +1,24 @@
 //! Drawing: the state on the screen, and nothing else.
 
 mod code;
+mod compare;
 mod help;
+mod picker;
 mod review;
 mod rows;
 mod run;
 mod status;
+mod timeline;
+mod tokens;
 
 use ratatui::Frame;
+use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::tui::keymap::Keymap;
+use crate::tui::layout::areas;
 use crate::tui::state::Mode;
+use crate::tui::state::Overlay;
 use crate::tui::state::State;
 use crate::tui::theme::Theme;
 
@@ -20,30 +27,40 @@ const SMALLEST: (u16, u16) = (20, 4);
 
 /// Draws the state.
 pub fn view(state: &State, theme: &Theme, keymap: &Keymap, frame: &mut Frame<'_>) {
-    let area = frame.area();
-    let buffer = frame.buffer_mut();
-    buffer.set_style(area, theme.role("text"));
-    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
-        buffer.set_stringn(area.x, area.y, "too small", usize::from(area.width), theme.role("text"));
+    draw(state, theme, keymap, frame.buffer_mut());
+}
+
+/// Draws the state into a buffer of the state's size, or a smaller one while the terminal is being resized.
+pub fn draw(state: &State, theme: &Theme, keymap: &Keymap, buffer: &mut Buffer) {
+    let screen = buffer.area;
+    buffer.set_style(screen, theme.role("text"));
+    let (width, height) = state.size;
+    let fits = width <= screen.width && height <= screen.height;
+    if !fits || width < SMALLEST.0 || height < SMALLEST.1 {
+        buffer.set_stringn(screen.x, screen.y, "too small", usize::from(screen.width), theme.role("text"));
         return;
     }
-    let line = |y: u16| Rect { y: area.y + y, height: 1, ..area };
-    status::title(state, theme, buffer, line(0));
-    let has_prompt = matches!(state.mode, Mode::Prompt | Mode::Run) && area.height >= 6;
-    let body = Rect { y: area.y + 1, height: area.height - 2 - u16::from(has_prompt), ..area };
-    if state.help {
-        help::draw(state, theme, keymap, buffer, body);
-    } else {
-        match state.mode {
-            Mode::Browse | Mode::Prompt => code::draw(state, theme, buffer, body),
-            Mode::Run => run::draw(state, theme, buffer, body),
-            Mode::Review => review::draw(state, theme, buffer, body),
-        }
+    let areas = areas(state);
+    status::title(state, theme, buffer, areas.title);
+    if let Some(Overlay::Help { scroll }) = &state.overlay {
+        let body = Rect { height: height - 2, ..areas.body };
+        help::draw(state, *scroll, theme, keymap, buffer, body);
+        status::status(state, theme, keymap, buffer, areas.status);
+        return;
     }
-    if has_prompt {
-        status::prompt(state, theme, buffer, line(area.height - 2));
+    match (state.mode, state.follow_up) {
+        (Mode::Prompt, true) | (Mode::Review, _) => review::draw(state, theme, buffer, areas.body),
+        (Mode::Browse | Mode::Prompt, _) => code::draw(state, theme, keymap, buffer, areas.body),
+        (Mode::Run, _) => run::draw(state, theme, buffer, areas.body),
     }
-    status::status(state, theme, keymap, buffer, line(area.height - 1));
+    timeline::draw(state, theme, buffer, areas.timeline);
+    if areas.prompt.height > 0 {
+        status::prompt(state, theme, buffer, areas.prompt);
+    }
+    status::status(state, theme, keymap, buffer, areas.status);
+    if let Some(Overlay::Picker(list)) = &state.overlay {
+        picker::draw(list, state.size, theme, buffer);
+    }
 }
 
 #[cfg(test)]

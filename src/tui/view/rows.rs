@@ -7,11 +7,11 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::screen::text::Glyph;
+use crate::screen::text::columns;
 use crate::screen::text::glyphs;
+use crate::tui::layout::TAB;
+use crate::tui::layout::gutter;
 use crate::tui::theme::Theme;
-
-/// Columns of a tab.
-pub const TAB: usize = 4;
 
 /// What stands in the first column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,11 +40,8 @@ pub struct Row<'a> {
     pub pieces: Vec<(Cow<'a, str>, Style)>,
     /// The style behind the text, to the border.
     pub fill: Option<Style>,
-}
-
-/// Columns of the gutter for numbers up to `last`; a narrow screen shows only the mark.
-pub fn gutter(last: usize, width: u16) -> usize {
-    if width < 40 { 1 } else { 1 + last.max(1).to_string().len().max(3) + 2 }
+    /// A word at the right border, where there is room behind the text.
+    pub note: Option<(&'static str, Style)>,
 }
 
 /// Draws rows from the top of `area`.
@@ -60,7 +57,7 @@ pub fn draw(rows: &[Row<'_>], last: usize, theme: &Theme, buffer: &mut Buffer, a
             Mark::Span => ("┃", theme.role("bar")),
             Mark::Hunk => ("▌", theme.role("hunk.current")),
         };
-        buffer.set_stringn(area.x, y, mark, 1, style);
+        buffer.set_stringn(area.x, y, mark, usize::from(area.width.min(1)), style);
         if let (Some(number), true) = (row.number, gutter > 1) {
             let role = if row.current { "number.current" } else { "number" };
             let text = format!("{number:>width$}", width = gutter - 3);
@@ -79,6 +76,12 @@ pub fn draw(rows: &[Row<'_>], last: usize, theme: &Theme, buffer: &mut Buffer, a
                 }
                 put(buffer, area, x, y, &glyph.text, *style);
                 x += glyph.width;
+            }
+        }
+        if let Some((note, style)) = row.note {
+            let width = columns(note);
+            if x + width + 3 <= usize::from(area.width) {
+                put(buffer, area, usize::from(area.width) - width - 1, y, note, style);
             }
         }
     }

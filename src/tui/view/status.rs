@@ -6,11 +6,15 @@ use ratatui::style::Style;
 
 use crate::screen::text::columns;
 use crate::screen::text::cut;
+use crate::screen::text::glyphs;
+use crate::screen::text::visible;
 use crate::tui::keymap::Action;
 use crate::tui::keymap::Context;
 use crate::tui::keymap::Keymap;
 use crate::tui::state::EngineState;
+use crate::tui::state::Input;
 use crate::tui::state::Mode;
+use crate::tui::state::Overlay;
 use crate::tui::state::Run;
 use crate::tui::state::State;
 use crate::tui::theme::Theme;
@@ -21,17 +25,9 @@ const HELP_ROOM: usize = 8;
 /// Room kept for hints before numbers that only the curious want.
 const HINT_ROOM: usize = 42;
 
-/// The same for the fewer hints of a run.
-const RUN_HINT_ROOM: usize = 34;
-
-/// Steps in the timeline at most.
-const TIMELINE: usize = 32;
-
-/// The name of the file, and on the right the engine.
+/// The name of the file, what git says of it, and on the right the engine.
 pub fn title(state: &State, theme: &Theme, buffer: &mut Buffer, area: Rect) {
     let width = usize::from(area.width);
-    let name = cut(&state.file.name, width.saturating_sub(2), true);
-    buffer.set_stringn(area.x + 1, area.y, &name, width - 1, theme.role("title"));
     let (engine, role) = match &state.engine {
         EngineState::Starting => ("starting".to_owned(), "note"),
         EngineState::Loading(share) => (format!("loading {:>3.0} %", share * 100.0), "note"),
@@ -39,76 +35,199 @@ pub fn title(state: &State, theme: &Theme, buffer: &mut Buffer, area: Rect) {
         EngineState::Gone(_) => ("no model".to_owned(), "diagnostic"),
     };
     let engine = cut(&engine, width / 2, true);
+    let mut line = Writer { buffer, area, x: 1 };
+    let name = if state.file.is_open() { state.file.name.as_str() } else { "dcode" };
+    // The end of a path says more than its beginning.
+    let room = width.saturating_sub(2);
+    line.put(
+        &cut_start(name, if columns(name) + columns(&engine) + 4 <= width { room } else { room * 2 / 3 }),
+        theme.role("title"),
+    );
+    if let Some(git) = &state.git {
+        let branch = cut(&git.branch, 24, true);
+        if line.room() > columns(&branch) + columns(&engine) + 8 {
+            line.gap();
+            line.put(&branch, theme.role("note"));
+            if git.modified {
+                line.put(" ●", theme.role("bar"));
+            }
+        }
+    }
     let used = columns(&engine);
-    if columns(&name) + used + 4 <= width {
-        buffer.set_stringn(area.right() - used as u16 - 1, area.y, &engine, used, theme.role(role));
+    if line.room() > used + 2 {
+        line.x = area.width - used as u16 - 1;
+        line.put(&engine, theme.role(role));
     }
 }
 
-/// The instruction, with a cursor while it is typed.
+/// `text` made visible, cut at its beginning to `width` columns.
+fn cut_start(text: &str, width: usize) -> String {
+    let text = visible(text);
+    if columns(&text) <= width {
+        return text.into_owned();
+    }
+    let mut rest: &str = &text;
+    while columns(rest) + 1 > width {
+        let mut chars = rest.chars();
+        if chars.next().is_none() {
+            break;
+        }
+        rest = chars.as_str();
+    }
+    format!("…{rest}")
+}
+
+/// The instruction, with a cursor while it is typed, and how the request will run.
 pub fn prompt(state: &State, theme: &Theme, buffer: &mut Buffer, area: Rect) {
-    buffer.set_stringn(area.x, area.y, " ▏", 2, theme.role("bar"));
-    let room = usize::from(area.width).saturating_sub(4);
+    buffer.set_stringn(area.x, area.y, " ▏", usize::from(area.width), theme.role("bar"));
     let typed = state.mode == Mode::Prompt;
-    if state.input.text.is_empty() {
-        let hint = if typed { "what to do; empty fills in from the text around" } else { "filled in from the text around" };
-        buffer.set_stringn(area.x + 3, area.y, cut(hint, room, true), room, theme.role("dim"));
-    }
-    // The end of a long instruction is what is typed: it is the part that shows.
-    let mut start = 0;
-    while columns(&state.input.text[start..state.input.cursor]) > room.saturating_sub(1) {
-        start += state.input.text[start..].chars().next().map_or(1, char::len_utf8);
-    }
-    let shown = cut(&state.input.text[start..], room, true);
-    buffer.set_stringn(area.x + 3, area.y, &shown, room, theme.role("text"));
+    let mut room = usize::from(area.width).saturating_sub(4);
     if typed {
-        let x = area.x + 3 + columns(&state.input.text[start..state.input.cursor]) as u16;
+        let candidates = match state.options.candidates {
+            1 => "1 candidate".to_owned(),
+            count => format!("{count} candidates"),
+        };
+        let options = format!("{candidates} · {}", state.options.method.name());
+        if room > columns(&options) + 30 {
+            let x = area.right() - columns(&options) as u16 - 1;
+            buffer.set_stringn(x, area.y, &options, columns(&options), theme.role("note"));
+            room -= columns(&options) + 2;
+        }
+    }
+    let place = Rect { x: area.x + 3, width: room as u16, ..area };
+    if state.input.text.is_empty() {
+        let hint = match (typed, state.follow_up) {
+            (true, true) => "what to change in this candidate",
+            (true, false) => "what to do; empty fills in from the text around",
+            (false, _) => "filled in from the text around",
+        };
+        // One column on, so that the cursor does not stand on the hint.
+        let x = place.x + u16::from(typed);
+        buffer.set_stringn(x, area.y, cut(hint, room.saturating_sub(1), true), room, theme.role("dim"));
+    }
+    field(&state.input, typed, theme, buffer, place);
+}
+
+/// A line that is typed: its end where it is too long, and the cursor.
+pub fn field(input: &Input, typed: bool, theme: &Theme, buffer: &mut Buffer, area: Rect) {
+    let room = usize::from(area.width);
+    let mut start = 0;
+    while shown_columns(&input.text[start..input.cursor]) > room.saturating_sub(1) && start < input.cursor {
+        start += input.text[start..].chars().next().map_or(1, char::len_utf8);
+    }
+    buffer.set_stringn(area.x, area.y, cut(&input.text[start..], room, true), room, Style::default());
+    if typed {
+        let x = area.x + shown_columns(&input.text[start..input.cursor]) as u16;
         if x < area.right() {
             buffer.set_style(Rect { x, y: area.y, width: 1, height: 1 }, theme.role("cursor"));
         }
     }
 }
 
+/// Columns of typed text as [`cut`] draws it.
+fn shown_columns(text: &str) -> usize {
+    glyphs(text, 0, 4).map(|glyph| glyph.width).sum()
+}
+
 /// The last line: a message, or the numbers of the run, and the keys that matter.
 pub fn status(state: &State, theme: &Theme, keymap: &Keymap, buffer: &mut Buffer, area: Rect) {
     let mut line = Writer { buffer, area, x: 1 };
-    if let Some(message) = &state.message {
+    let context = state.context();
+    if let (Some(message), None) = (&state.message, &state.overlay) {
         line.put(&message.text, theme.role(if message.is_error { "diagnostic" } else { "status" }));
+        hint(keymap, context, Action::Help, "help", 0, theme, &mut line);
         return;
     }
-    let hints: &[(Action, &str)] = match state.mode {
-        Mode::Browse => {
-            let position = format!("{}/{}", state.cursor + 1, state.file.line_count());
-            line.put(&position, theme.role("status"));
-            if state.selection.is_some() {
-                let span = state.span();
-                let (first, last) =
-                    (state.file.line_at(span.start), state.file.line_at(span.end.saturating_sub(1).max(span.start)));
-                line.gap();
-                line.put(&format!("lines {}-{}", first + 1, last + 1), theme.role("status"));
-            }
-            &[(Action::Instruct, "edit"), (Action::SelectLines, "lines"), (Action::Grow, "grow")]
+    let hints: Vec<(Action, &str)> = match &state.overlay {
+        Some(Overlay::Help { .. }) => {
+            line.put("up and down scroll, any other key goes back", theme.role("note"));
+            return;
         }
-        Mode::Prompt => &[(Action::Submit, "start"), (Action::Cancel, "back")],
-        Mode::Run => {
-            if let Some(run) = &state.run {
-                numbers(run, theme, &mut line);
-            }
-            &[(Action::Pause, "pause"), (Action::Stop, "stop now")]
+        Some(Overlay::Picker(_)) => {
+            vec![(Action::Submit, "choose"), (Action::Cancel, "back")]
         }
-        Mode::Review => {
-            review(state, theme, &mut line);
-            &[(Action::Accept, "accept"), (Action::Reject, "reject"), (Action::Apply, "apply"), (Action::NextCandidate, "next")]
-        }
+        None => of_mode(state, theme, &mut line),
     };
-    let context = state.mode.context();
-    let single = state.review.as_ref().is_none_or(|review| review.candidates.len() < 2);
-    for (action, text) in hints.iter().filter(|(action, _)| !(single && *action == Action::NextCandidate)) {
-        if !hint(keymap, context, *action, text, HELP_ROOM, theme, &mut line) {
+    for (action, text) in hints {
+        if !hint(keymap, context, action, text, HELP_ROOM, theme, &mut line) {
             break;
         }
     }
-    hint(keymap, context, Action::Help, "help", 0, theme, &mut line);
+    if state.overlay.is_none() {
+        hint(keymap, context, Action::Help, "help", 0, theme, &mut line);
+    }
+}
+
+/// What the present mode says, and the keys that it names.
+fn of_mode(state: &State, theme: &Theme, line: &mut Writer<'_>) -> Vec<(Action, &'static str)> {
+    match state.mode {
+        Mode::Browse if !state.file.is_open() => {
+            vec![(Action::Files, "open a file"), (Action::Log, "log"), (Action::Quit, "leave")]
+        }
+        Mode::Browse => {
+            place(state, theme, line);
+            let mut hints =
+                vec![(Action::Instruct, "edit"), (Action::SelectLines, "lines"), (Action::Grow, "grow"), (Action::Mark, "keep")];
+            hints.extend([(Action::Symbols, "symbol"), (Action::Files, "file"), (Action::Palette, "commands")]);
+            hints
+        }
+        Mode::Prompt => {
+            let mut hints = vec![(Action::Submit, "start"), (Action::Cancel, "back")];
+            hints.extend([(Action::Earlier, "earlier"), (Action::MoreCandidates, "candidates"), (Action::Method, "method")]);
+            hints
+        }
+        Mode::Run => {
+            let Some(run) = &state.run else { return Vec::new() };
+            numbers(run, theme, line);
+            match (run.ended, run.cursor.is_some(), run.paused) {
+                (true, ..) => {
+                    vec![(Action::Earlier, "back"), (Action::Later, "on"), (Action::Cancel, "review"), (Action::Export, "export")]
+                }
+                (_, true, _) => vec![
+                    (Action::Pin, "pin"),
+                    (Action::Remask, "re-mask"),
+                    (Action::RemaskLine, "line"),
+                    (Action::Pause, "go on"),
+                ],
+                (_, _, true) => vec![
+                    (Action::Pause, "go on"),
+                    (Action::StepOnce, "one step"),
+                    (Action::TokenRight, "tokens"),
+                    (Action::Stop, "stop now"),
+                ],
+                _ => vec![(Action::Pause, "pause"), (Action::TokenRight, "tokens"), (Action::Stop, "stop now")],
+            }
+        }
+        Mode::Review => {
+            review(state, theme, line);
+            let several = state.review.as_ref().is_some_and(|review| review.candidates.len() > 1);
+            let mut hints = vec![(Action::Accept, "accept"), (Action::Reject, "reject"), (Action::Apply, "apply")];
+            if several {
+                hints.extend([(Action::NextCandidate, "next"), (Action::Compare, "compare")]);
+            }
+            hints.extend([(Action::AgainHunk, "again"), (Action::EditHunk, "edit"), (Action::Instruct, "follow up")]);
+            hints
+        }
+    }
+}
+
+/// Where the cursor is, and what is selected.
+fn place(state: &State, theme: &Theme, line: &mut Writer<'_>) {
+    let status = theme.role("status");
+    line.put(&format!("{}/{}", state.cursor + 1, state.file.line_count()), status);
+    let spans = state.spans();
+    if state.selection.is_none() && state.marks.is_empty() {
+        return;
+    }
+    line.gap();
+    if let [span] = spans.as_slice() {
+        let (first, last) = state.file.lines_of(span);
+        let text = if first == last { format!("line {}", first + 1) } else { format!("lines {}-{}", first + 1, last + 1) };
+        line.put(&text, status);
+    } else {
+        let lines: usize = spans.iter().map(|span| state.file.lines_of(span)).map(|(first, last)| last - first + 1).sum();
+        line.put(&format!("{} spans, {lines} lines", spans.len()), status);
+    }
 }
 
 /// Names a key, when there is room for it and for `reserve` columns more; false when there is not.
@@ -135,57 +254,38 @@ fn hint(
 }
 
 fn numbers(run: &Run, theme: &Theme, line: &mut Writer<'_>) {
+    let status = theme.role("status");
     let Some(frame) = run.frame() else {
-        line.put("starting", theme.role("status"));
+        line.put("reading the context", status);
+        if run.paused {
+            line.gap();
+            line.put("held", theme.role("key"));
+        }
         return;
     };
     let progress = &frame.progress;
-    let steps = progress.max_steps.to_string().len();
-    line.put(&format!("step {:>steps$}/{}", progress.step, progress.max_steps), theme.role("status"));
+    line.put(&format!("step {}", progress.step), status);
+    if run.shown.is_some() {
+        line.put(&format!(" of {}", run.frames.back().map_or(0, |last| last.progress.step)), status);
+    }
+    if run.paused {
+        line.gap();
+        line.put("held", theme.role("key"));
+    }
     line.gap();
-    timeline(run, theme, line);
-    let number =
-        |value: Option<f32>| value.filter(|value| value.is_finite()).map_or("-".to_owned(), |value| format!("{value:.1}"));
-    let fields = [
-        (format!("left {:>3}", progress.masked), HELP_ROOM),
-        (format!("{:>5} tok/s", number(progress.tokens_per_second)), RUN_HINT_ROOM),
-        (format!("TPF {:>4}", number(progress.tpf)), RUN_HINT_ROOM),
-        (format!("NFE {:>3}", progress.nfe), RUN_HINT_ROOM),
-    ];
-    for (field, reserve) in fields {
-        if line.room() <= columns(&field) + 2 + reserve {
-            break;
-        }
+    line.put(&format!("left {:>3}", progress.masked), status);
+    let threshold = format!("threshold {:.2}", run.threshold);
+    if line.room() > columns(&threshold) + 2 + HINT_ROOM + HELP_ROOM {
         line.gap();
-        line.put(&field, theme.role("status"));
-    }
-    if run.paused && line.room() > 8 + HELP_ROOM {
-        line.gap();
-        line.put("paused", theme.role("key"));
-    }
-}
-
-/// One bar for each step: how many slots changed. The step that is shown stands out.
-fn timeline(run: &Run, theme: &Theme, line: &mut Writer<'_>) {
-    let changes = run.changes();
-    let room = (line.room() / 4).min(TIMELINE);
-    let shown = run.shown.unwrap_or(changes.len().saturating_sub(1));
-    // The part of the time around the shown step.
-    let start = (shown + 1).saturating_sub(room).min(changes.len().saturating_sub(room));
-    let most = changes.iter().copied().max().unwrap_or(0).max(1);
-    for (index, change) in changes.iter().enumerate().skip(start).take(room) {
-        let bars = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
-        let bar = bars[(change * (bars.len() - 1)).div_ceil(most).min(bars.len() - 1)];
-        let role = if index == shown { "timeline.current" } else { "timeline" };
-        line.put(bar, theme.role(role));
+        line.put(&threshold, status);
     }
 }
 
 fn review(state: &State, theme: &Theme, line: &mut Writer<'_>) {
     let Some(review) = &state.review else { return };
     let status = theme.role("status");
-    let at = if review.hunks.is_empty() { 0 } else { review.at + 1 };
-    line.put(&format!("hunk {at}/{}", review.hunks.len()), status);
+    let at = if review.hunks().is_empty() { 0 } else { review.at() + 1 };
+    line.put(&format!("hunk {at}/{}", review.hunks().len()), status);
     if let Some(candidate) = review.candidates.get(review.candidate) {
         let (word, role) = match candidate.parses {
             Some(true) => ("✓ parses", "good"),
@@ -218,8 +318,11 @@ impl Writer<'_> {
         usize::from(self.area.width.saturating_sub(self.x))
     }
 
+    /// Two blanks, except at the beginning of the line.
     fn gap(&mut self) {
-        self.x = self.x.saturating_add(2);
+        if self.x > 1 {
+            self.x = self.x.saturating_add(2);
+        }
     }
 
     fn put(&mut self, text: &str, style: Style) {
@@ -229,5 +332,18 @@ impl Writer<'_> {
             self.buffer.set_stringn(self.area.x + self.x, self.area.y, &text, room, style);
             self.x = self.x.saturating_add(columns(&text) as u16);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_path_keeps_its_end() {
+        assert_eq!(cut_start("src/tui/view/status.rs", 12), "…w/status.rs");
+        assert_eq!(cut_start("a.rs", 12), "a.rs");
+        assert_eq!(cut_start("日本語", 3), "…語");
+        assert_eq!(cut_start("abc", 0), "…");
     }
 }

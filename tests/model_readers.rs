@@ -134,7 +134,7 @@ fn folders_are_refused_with_exit_5() {
     let weights = std::fs::read(golden("model.safetensors")).unwrap();
     let put = |name: &str, bytes: &[u8]| std::fs::write(model.join(name), bytes).unwrap();
     put("model.safetensors", &weights);
-    let mut expect = |expected: &str| {
+    let expect = |expected: &str| {
         let (code, message) = run();
         assert!(code == Some(5) && message.contains(expected) && message.lines().count() <= 2, "{code:?} {message}");
     };

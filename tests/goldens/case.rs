@@ -29,11 +29,6 @@ impl Case {
         Self { name, group, json, folder: folder.to_owned(), tensors: read("expected.safetensors").unwrap_or_default() }
     }
 
-    /// The loss that a case of training is about.
-    pub fn loss(&self) -> Option<&str> {
-        self.json["loss"].as_str()
-    }
-
     pub fn config(&self) -> TransformerConfig {
         let path = self.folder.join("config.json");
         TransformerConfig::from_json(&std::fs::read_to_string(&path).unwrap(), &path).unwrap()

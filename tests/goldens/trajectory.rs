@@ -255,7 +255,7 @@ fn sampler(case: &Case, start: &Start) -> Box<dyn Sampler> {
         }
         "definition_cached" => Box::new(Blockwise::new(fast(), blocks_at()).cached(cached(1))),
         "definition_full" => {
-            let rule = match case.get::<String>("params", "rule").as_deref() {
+            let rule: Box<dyn Rule> = match case.get::<String>("params", "rule").as_deref() {
                 Some("entropy_bound") => Box::new(EntropyBound::new(case.param("gamma") as f32)),
                 _ => fast(),
             };

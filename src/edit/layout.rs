@@ -107,13 +107,16 @@ impl Layout {
                 slots.pin(&tokenizer.encode(&lf(all[index - 1].end, starts[index])), None);
             }
             let number = u16::try_from(index).unwrap_or(u16::MAX);
-            match start {
-                None if let Length::Fixed(count) = request.options.length => slots.mask(count, number),
+            let masks = match (request.options.length, instruction) {
+                (Length::Fixed(count), _) => count,
                 // Without a token that closes a span it stays as long as it is; one that expands grows from few slots.
-                None if spec.tokens.expand.is_some() => slots.mask(EXPANDING_SLOTS, number),
-                None if spec.tokens.end.is_none() => slots.mask((*length).max(1), number),
-                None if instruction.is_none() => slots.mask(INFILL_SLOTS, number),
-                None => slots.mask((length + EDIT_SURPLUS).min(MOST_AT_FIRST), number),
+                _ if spec.tokens.expand.is_some() => EXPANDING_SLOTS,
+                _ if spec.tokens.end.is_none() => (*length).max(1),
+                (_, None) => INFILL_SLOTS,
+                (_, Some(_)) => (length + EDIT_SURPLUS).min(MOST_AT_FIRST),
+            };
+            match start {
+                None => slots.mask(masks, number),
                 Some(start) => {
                     let text = start.texts.get(index).map_or("", String::as_str).replace("\r\n", "\n");
                     let text = format!("{}{text}{}", blanks[index], if drop_newline { "\n" } else { "" });

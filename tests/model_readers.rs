@@ -81,7 +81,7 @@ fn files_that_do_not_fit_are_named() {
     assert!(error(&config(), &joined(&other, data)).contains("stored as I32"));
     // Headers that lie about sizes and places.
     for (shape, offsets) in
-        [(json!([1u64 << 60, 1 << 60]), json!([0, 16])), (json!([64]), json!([0, 1u64 << 50])), (json!([64]), json!([9, 2]))]
+        [(json!([1u64 << 60, 1u64 << 60]), json!([0, 16])), (json!([64]), json!([0, 1u64 << 50])), (json!([64]), json!([9, 2]))]
     {
         let mut lie = header.clone();
         lie["model.norm.weight"]["shape"] = shape;

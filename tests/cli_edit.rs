@@ -187,3 +187,38 @@ fn an_edit_follows_commands_from_standard_input() {
     let without = dcode(folder.path(), &model, &["edit", "mean.py", "--range", "4:4", "--steer"], None);
     assert_eq!(without.status.code(), Some(2), "commands without --json make no sense");
 }
+
+/// A rule by name, its record, and the record shown again without a model.
+#[test]
+fn a_run_by_another_rule_is_recorded_and_replayed() {
+    let Some(model) = model() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("mean.py"), MEAN).unwrap();
+    let arguments = ["edit", "mean.py", "--range", "4:4", "--json", "--trajectory", "run.json", "--constrain"];
+    let sampler = ["--sampler", "entropy-bound:gamma=0.3"];
+    let output = dcode(folder.path(), &model, &[&arguments[..], &sampler[..]].concat(), None);
+    assert_eq!(output.status.code(), Some(0), "{} {}", text(&output.stdout), text(&output.stderr));
+    let events: Vec<serde_json::Value> = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let candidate = events.iter().find(|event| event["type"] == "candidate").unwrap()["candidate"].clone();
+    let replay = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dcode"));
+        let output = command.current_dir(folder.path()).arg("replay").args(arguments).output().unwrap();
+        (output.status.code(), text(&output.stdout).to_owned() + text(&output.stderr))
+    };
+    let (code, start) = replay(&["run.json", "--step", "0"]);
+    assert_eq!((code, start.trim_end()), (Some(0), "░".repeat(24).as_str()));
+    let nfe = candidate["nfe"].as_u64().unwrap();
+    let (code, end) = replay(&["run.json", "--step", &nfe.to_string()]);
+    assert_eq!((code, end.as_str()), (Some(0), candidate["texts"][0].as_str().unwrap()));
+    let (code, steps) = replay(&["run.json"]);
+    assert_eq!((code, steps.lines().filter(|line| line.starts_with("step ")).count() as u64), (Some(0), nfe + 1));
+    assert!(steps.ends_with(&end), "{steps}");
+    let (_, lines) = replay(&["run.json", "--json"]);
+    assert_eq!(lines.lines().filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()).count() as u64, nfe + 1);
+    for arguments in [&["run.json", "--step", "999"][..], &["run.json", "--candidate", "7"], &["mean.py"], &["absent"]] {
+        let (code, message) = replay(arguments);
+        assert!(code == Some(2) && message.lines().count() == 1, "{code:?} {message}");
+    }
+    let unknown = dcode(folder.path(), &model, &["edit", "mean.py", "--range", "4:4", "--sampler", "magic"], None);
+    assert_eq!(unknown.status.code(), Some(2));
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use dcode::diffusion::canvas::Op;
 use dcode::diffusion::denoise::Ending;
+use dcode::diffusion::denoiser::Denoiser;
 use dcode::document::Document;
 use dcode::document::Spans;
 use dcode::edit::candidate::Candidate;
@@ -18,7 +19,6 @@ use dcode::edit::start::Start;
 use dcode::edit::steer::Command;
 use dcode::edit::steer::Steering;
 use dcode::model::load::LoadedModel;
-use dcode::model::spec::PromptTemplate;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
@@ -188,7 +188,7 @@ fn a_start_keeps_everything_outside_of_what_is_masked() {
         }
         let masked = start.masked.clone();
         let request = request(MEAN, (2, 4), instruction).starting(start);
-        let layout = Layout::new(tokenizer, PromptTemplate::QwenCoder, &request).unwrap();
+        let layout = Layout::new(tokenizer, model.denoiser.spec(), &request).unwrap();
         let canvas = layout.canvas();
         prop_assert_eq!(canvas.masked().is_empty(), masked.is_empty());
         // Each token is either kept as it is or covered by a masked range.

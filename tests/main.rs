@@ -12,6 +12,7 @@ mod cli_reference;
 mod common;
 mod edit_reference;
 mod edit_steer;
+mod goldens;
 #[cfg(unix)]
 mod hook_git;
 #[cfg(unix)]
@@ -20,7 +21,8 @@ mod hook_model;
 mod hook_precommit;
 #[cfg(unix)]
 mod hook_report;
-mod model_goldens;
+mod model_readers;
+mod model_sequence;
 mod model_vectors;
 #[cfg(unix)]
 mod patch_files;

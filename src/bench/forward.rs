@@ -8,9 +8,9 @@ use crate::diffusion::canvas::Canvas;
 use crate::diffusion::canvas::Slot;
 use crate::diffusion::denoiser::Ask;
 use crate::diffusion::denoiser::Denoiser;
-use crate::model::canvas_denoiser::CanvasDenoiser;
 use crate::model::error::ModelError;
 use crate::model::kernels::linear;
+use crate::model::loaded::LoadedDenoiser;
 use crate::model::spec::TokenId;
 use crate::model::transformer::Transformer;
 
@@ -74,7 +74,7 @@ fn through_kernels(transformer: &Transformer, rows: usize) {
 /// # Errors
 /// The model failed.
 pub fn forward(
-    model: &mut CanvasDenoiser,
+    model: &mut LoadedDenoiser,
     products: &Products,
     rows: &[usize],
     runs: usize,
@@ -107,7 +107,7 @@ pub fn forward(
 ///
 /// # Errors
 /// The model failed.
-pub fn steps(model: &mut CanvasDenoiser, slots: usize, contexts: &[usize], runs: usize) -> Result<Vec<f64>, ModelError> {
+pub fn steps(model: &mut LoadedDenoiser, slots: usize, contexts: &[usize], runs: usize) -> Result<Vec<f64>, ModelError> {
     let mut times = Vec::new();
     for &context in contexts {
         let canvas = Canvas::new(ids(context, 7), vec![Slot::masked(0); slots], Vec::new());

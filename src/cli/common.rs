@@ -9,6 +9,8 @@ use clap::ValueEnum;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::select::SyntaxSelect;
+use crate::diffusion::length::Length;
+use crate::diffusion::samplers::choice::Choice;
 use crate::document::ContentHash;
 use crate::document::Document;
 use crate::document::RangeSpec;
@@ -56,6 +58,15 @@ pub struct SamplingArgs {
     /// How the slots are filled
     #[arg(long, value_enum, default_value_t = MethodArg::Auto)]
     pub method: MethodArg,
+    /// Commit only what keeps brackets, strings, comments and indentation completable; a draft is not constrained
+    #[arg(long)]
+    pub constrain: bool,
+    /// Slots of each span: a number, `search` for the length that the model is surest of, or `auto`
+    #[arg(long, value_name = "N|auto|search", default_value = "auto", value_parser = length)]
+    pub length: Length,
+    /// Denoise the canvas by a published rule, with its parameters: NAME or NAME:KEY=VALUE,… (see docs/samplers.md)
+    #[arg(long, value_name = "NAME", conflicts_with = "method")]
+    pub sampler: Option<Choice>,
 }
 
 /// [`Method`] on the command line.
@@ -90,10 +101,24 @@ impl SamplingArgs {
             candidates: usize::from(self.candidates),
             seed: self.seed,
             threshold: self.threshold,
+            sampler: self.sampler,
+            length: self.length,
+            constrain: self.constrain,
             steps: self.steps as usize,
             time_limit: self.time_limit,
             ..EditOptions::default()
         }
+    }
+}
+
+fn length(text: &str) -> Result<Length, String> {
+    match text {
+        "auto" => Ok(Length::Auto),
+        "search" => Ok(Length::Search),
+        _ => match text.parse() {
+            Ok(count @ 1..=4096) => Ok(Length::Fixed(count)),
+            _ => Err("give a number of slots from 1 to 4096, auto or search".to_owned()),
+        },
     }
 }
 

@@ -80,6 +80,9 @@ pub struct EditArgs {
     /// the edit go on
     #[arg(long, requires = "json")]
     pub steer: bool,
+    /// Keep how the candidates came about in FILE, for `dcode replay`; drafts leave no record
+    #[arg(long, value_name = "FILE")]
+    pub trajectory: Option<PathBuf>,
     /// How candidates are made
     #[command(flatten)]
     pub sampling: SamplingArgs,
@@ -119,6 +122,7 @@ fn edit(args: &EditArgs, color: ColorChoice) -> Result<Exit, Failure> {
     let engine = Engine::start(files, args.model.device)?;
     let mut request = request(Arc::clone(&document), spans.clone(), args.instruction.as_deref(), &args.sampling);
     request.options.paused = args.steer;
+    request.options.record = args.trajectory.is_some();
     engine.submit(request);
     if asks {
         return crate::cli::interactive::run(&engine, &document, &place, &spans, &resolved, args, color);
@@ -168,7 +172,7 @@ impl Work<'_> {
                 say("note: the instruction is longer than the model's window; its end was left out");
             }
             progress.show(event);
-            Ok(())
+            record(self.args, event)
         });
         progress.clear();
         let candidates = candidates?;
@@ -236,6 +240,7 @@ impl Work<'_> {
                 // Only now: commands that come before a request begins are forgotten.
                 crate::cli::steer::follow(std::io::stdin(), engine.steering(), |line| drop(print_json(&line)))?;
             }
+            record(self.args, event)?;
             json::event(event).map_or(Ok(()), |value| print_json(&value))
         })?;
         let choices = self.choices(&candidates)?;
@@ -257,6 +262,16 @@ impl Work<'_> {
         }))?;
         Ok(Exit::Ok)
     }
+}
+
+/// Writes what an event says of how the candidates came about to the file that is meant for it.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn record(args: &EditArgs, event: &Event) -> Result<(), Failure> {
+    let (Event::Recorded(run), Some(path)) = (event, &args.trajectory) else { return Ok(()) };
+    let text = run.write().map_err(std::io::Error::from)?;
+    std::fs::write(path, text).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
 }
 
 /// One line about what was made.

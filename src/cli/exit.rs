@@ -111,7 +111,7 @@ impl From<EditError> for Failure {
         match error {
             EditError::Model(error) => error.into(),
             EditError::Span(error) => error.into(),
-            EditError::SpanTooLong { .. } => Self::usage(error.to_string()),
+            EditError::SpanTooLong { .. } | EditError::Sampler(_) => Self::usage(error.to_string()),
             EditError::Engine(_) => Self::new(Exit::Internal, error.to_string()),
         }
     }

@@ -3,6 +3,7 @@
 use std::io::Stdout;
 
 use crate::cli::edit::EditArgs;
+use crate::cli::edit::record;
 use crate::cli::edit::summary;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
@@ -54,7 +55,7 @@ pub fn run(
     }
     let mut view = LiveView::new(std::io::stdout(), screen);
     let mut frames = Frames::new(document, ranges, args.sampling.steps);
-    let (candidates, last) = watch(engine, &mut view, &mut frames, screen.live)?;
+    let (candidates, last) = watch(engine, &mut view, &mut frames, screen.live, args)?;
     let (best, hunks) = first_visible(document, spans, &candidates, args.hidden)?;
     view.finish(&frames.texts(&best.texts, best.confidence, last.as_ref()))?;
     let mut review = Review { document, place, spans, screen, args };
@@ -85,6 +86,7 @@ fn watch(
     view: &mut LiveView<Stdout>,
     frames: &mut Frames<'_>,
     live: bool,
+    args: &EditArgs,
 ) -> Result<(Vec<Candidate>, Option<Frame>), Failure> {
     let _guard = live
         .then(|| ModeGuard::enter(Modes { hide_cursor: true, output: TerminalOutput::Stdout, ..Modes::default() }))
@@ -109,7 +111,7 @@ fn watch(
             }
             _ => {}
         }
-        Ok(())
+        record(args, event)
     });
     if result.is_err() {
         view.clear()?;

@@ -88,7 +88,7 @@ pub fn event(event: &Event) -> Option<Value> {
         }
         Event::Refused { command, reason } => Some(json!({ "type": "refused", "command": command, "reason": reason })),
         Event::Candidate(candidate) => Some(json!({ "type": "candidate", "candidate": self::candidate(candidate) })),
-        Event::Loading(_) | Event::Finished(_) | Event::Failed { .. } => None,
+        Event::Loading(_) | Event::Recorded(_) | Event::Finished(_) | Event::Failed { .. } => None,
     }
 }
 

@@ -23,6 +23,7 @@ pub mod progress;
 pub mod recipes;
 pub mod redo;
 pub mod reference;
+pub mod replay;
 pub mod select;
 pub mod show;
 pub mod steer;
@@ -66,6 +67,7 @@ enum Command {
     Undo(undo::UndoArgs),
     Redo(redo::RedoArgs),
     Log(log::LogArgs),
+    Replay(replay::ReplayArgs),
     Eval(Box<eval::EvalArgs>),
     Doctor(doctor::DoctorArgs),
     Bench(bench::BenchArgs),
@@ -97,6 +99,7 @@ pub fn main() -> ExitCode {
         Some(Command::Undo(args)) => undo::run(args),
         Some(Command::Redo(args)) => redo::run(args),
         Some(Command::Log(args)) => log::run(args),
+        Some(Command::Replay(args)) => replay::run(args),
         Some(Command::Eval(args)) => eval::run(args),
         Some(Command::Doctor(args)) => doctor::run(args),
         Some(Command::Bench(args)) => bench::run(args),

@@ -9,6 +9,7 @@ use crate::diffusion::sampler::Question;
 use crate::diffusion::sampler::Sampler;
 use crate::diffusion::threshold::Threshold;
 use crate::model::error::ModelError;
+use crate::model::spec::TokenId;
 
 /// Bounds of one run.
 #[derive(Clone, Copy, Debug)]
@@ -139,9 +140,16 @@ fn grow(canvas: &mut Canvas, limits: Limits) -> bool {
 
 /// Fills all masks of the canvases at `open` with their best tokens in one pass.
 fn finish(denoiser: &mut dyn Denoiser, canvases: &mut [Canvas], open: &[usize]) -> Result<(), ModelError> {
-    let end = denoiser.spec().tokens.end;
+    let tokens = &denoiser.spec().tokens;
+    let end = tokens.end;
+    // There is no step left in which a slot could expand or disappear.
+    let banned: Vec<TokenId> = tokens.expand.iter().chain(&tokens.delete).copied().collect();
     let asked: Vec<Vec<usize>> = open.iter().map(|&index| canvases[index].masked()).collect();
-    let asks = open.iter().zip(&asked).map(|(&index, slots)| Ask { lane: index, ..Ask::new(&canvases[index], slots, 1) });
+    let asks = open.iter().zip(&asked).map(|(&index, slots)| Ask {
+        lane: index,
+        banned: &banned,
+        ..Ask::new(&canvases[index], slots, 1)
+    });
     let predictions = denoiser.predict(&asks.collect::<Vec<_>>())?;
     for ((&index, asked), predictions) in open.iter().zip(&asked).zip(&predictions) {
         // A threshold of zero commits every slot.
@@ -159,7 +167,6 @@ mod tests {
     use super::*;
     use crate::diffusion::canvas::Slot;
     use crate::diffusion::scripted::Scripted;
-    use crate::model::spec::TokenId;
 
     const END: TokenId = 1 << 20;
 

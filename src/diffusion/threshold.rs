@@ -6,6 +6,7 @@
 
 use crate::diffusion::canvas::Canvas;
 use crate::diffusion::canvas::Op;
+use crate::diffusion::closing::closes;
 use crate::diffusion::denoiser::Prediction;
 use crate::diffusion::sampler::Pick;
 use crate::diffusion::sampler::Question;
@@ -57,20 +58,7 @@ impl Sampler for Threshold {
                 ends.push(slot);
             }
         }
-        // Closing from the back keeps the indices of the slots in front; of several ends in a row the first one counts. A pinned
-        // slot begins a new row, because closing stops there.
-        let slots = canvas.slots();
-        let mut last: Option<usize> = None;
-        let firsts: Vec<usize> = ends
-            .into_iter()
-            .filter(|&slot| {
-                let joined =
-                    last.is_some_and(|last| slots[last..slot].iter().all(|each| each.span == slots[slot].span && !each.pinned));
-                last = Some(slot);
-                !joined
-            })
-            .collect();
-        ops.extend(firsts.into_iter().rev().map(|slot| Op::Close { slot }));
+        ops.extend(closes(canvas, &ends));
         ops
     }
 }

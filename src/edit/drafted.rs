@@ -9,7 +9,6 @@ use crate::diffusion::denoise::Ending;
 use crate::diffusion::denoise::StepReport;
 use crate::diffusion::draft;
 use crate::diffusion::draft::DraftStep;
-use crate::diffusion::sampler::Pick;
 use crate::edit::candidate::Candidate;
 use crate::edit::error::EditError;
 use crate::edit::event::Event;
@@ -95,7 +94,7 @@ impl Running<'_, '_> {
         let mut start = Canvas::new(self.layout.prompt.context.clone(), slots, Vec::new());
         (0..self.nfe).for_each(|_| start.begin_step());
         let mut canvases = vec![start.clone()];
-        let mut samplers = self.samplers(std::iter::once(Pick::greedy()));
+        let mut samplers = self.samplers(std::iter::once(None))?;
         let steered = Steered { tokenizer: &self.model.tokenizer, layout: &self.layout, first: 0 };
         let told = steered.take_up(
             command,
@@ -107,7 +106,7 @@ impl Running<'_, '_> {
                 changed: &[0],
             },
         )?;
-        told.map(&mut *self.emit);
+        told.into_iter().for_each(&mut *self.emit);
         for slot in 0..canvases[0].slots().len() {
             if canvases[0].slots()[slot].origin == Origin::Original {
                 canvases[0].apply(Op::Remask { slot });

@@ -20,6 +20,9 @@ pub enum EditError {
         /// The limit.
         limit: usize,
     },
+    /// The sampler that was asked for does not go with the model.
+    #[error("{0}; choose another --sampler")]
+    Sampler(String),
     /// The engine thread ended; what it said last.
     #[error("internal: the engine stopped: {0}")]
     Engine(String),

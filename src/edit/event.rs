@@ -4,6 +4,7 @@ use crate::diffusion::canvas::Canvas;
 use crate::diffusion::canvas::SlotId;
 use crate::edit::candidate::Candidate;
 use crate::edit::error::EditError;
+use crate::edit::saved::SavedRun;
 use crate::edit::steer::Command;
 use crate::model::spec::TokenId;
 
@@ -50,6 +51,8 @@ pub enum Event {
     },
     /// A candidate is complete.
     Candidate(Box<Candidate>),
+    /// How the candidates came about, when the request asks for it.
+    Recorded(Box<SavedRun>),
     /// All candidates, the best first.
     Finished(Vec<Candidate>),
     /// The request failed; the engine lives on when `fatal` is false.

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::diffusion::canvas::Canvas;
 use crate::diffusion::canvas::Slot;
+use crate::diffusion::length::Length;
 use crate::document::Document;
 use crate::document::Span;
 use crate::document::Spans;
@@ -13,7 +14,8 @@ use crate::edit::prompt::Prompt;
 use crate::edit::prompt::Window;
 use crate::edit::prompt::closed;
 use crate::edit::request::EditRequest;
-use crate::model::spec::PromptTemplate;
+use crate::model::spec::Attention;
+use crate::model::spec::ModelSpec;
 use crate::model::spec::TokenId;
 use crate::model::tokenizer::Tokenizer;
 
@@ -21,6 +23,8 @@ use crate::model::tokenizer::Tokenizer;
 const INFILL_SLOTS: usize = 24;
 /// Slots beyond the present length of a span with an instruction.
 pub(super) const EDIT_SURPLUS: usize = 10;
+/// Slots of a span that expands, as DreamOn's reference begins.
+const EXPANDING_SLOTS: usize = 4;
 /// Most slots given at first.
 const MOST_AT_FIRST: usize = 128;
 /// Tokens from the first selected byte to the last; more would not be an edit of a span any more.
@@ -33,7 +37,9 @@ pub struct Layout {
     pub prompt: Prompt,
     /// Slots at first: masks for the spans, pinned text between and around them.
     pub slots: Vec<Slot>,
-    /// Masks to add to a span that is full and not closed.
+    /// Text behind the slots, for models that see it there.
+    after: Vec<TokenId>,
+    /// Masks to add to a span that is full and not closed; 0 where spans have a fixed length.
     pub growth: usize,
     /// Slots a span may have.
     pub budget: usize,
@@ -48,6 +54,8 @@ pub struct Layout {
     kept: Vec<Option<u16>>,
     /// Blanks before each span that stand in its slots, because tokens break before blanks.
     blanks: Vec<String>,
+    /// Bytes of the document that the slots stand for.
+    covers: Range<usize>,
     /// Spans whose answer ends in a newline that is not theirs.
     drop_newline: bool,
 }
@@ -57,7 +65,8 @@ impl Layout {
     ///
     /// # Errors
     /// The spans are too long.
-    pub fn new(tokenizer: &Tokenizer, template: PromptTemplate, request: &EditRequest) -> Result<Self, EditError> {
+    pub fn new(tokenizer: &Tokenizer, spec: &ModelSpec, request: &EditRequest) -> Result<Self, EditError> {
+        let (template, sees_after) = (spec.prompt, spec.attention != Attention::Canvas);
         let (document, spans, start) = (&*request.document, &request.spans, request.start.as_ref());
         let instruction = request.instruction.as_deref();
         let text = document.text();
@@ -77,6 +86,11 @@ impl Layout {
         let line_end = if at_line_end { last } else { text[last..].find('\n').map_or(text.len(), |newline| last + newline + 1) };
         let (lead, tail) = if instruction.is_some() { (line_start.min(first), line_end) } else { (first, last) };
         let (before, after) = (lf(document.bom_len().min(lead), lead), lf(tail, text.len()));
+        let behind = match instruction {
+            _ if !sees_after => Vec::new(),
+            None => prompt::head(tokenizer, &after, Window::INFILL.after),
+            Some(_) => tokenizer.encode("```"),
+        };
         let (prompt, fenced) = match instruction {
             None => (prompt::infill(tokenizer, template, &before, &after, Window::INFILL), false),
             Some(instruction) => {
@@ -93,9 +107,16 @@ impl Layout {
                 slots.pin(&tokenizer.encode(&lf(all[index - 1].end, starts[index])), None);
             }
             let number = u16::try_from(index).unwrap_or(u16::MAX);
+            let masks = match (request.options.length, instruction) {
+                (Length::Fixed(count), _) => count,
+                // Without a token that closes a span it stays as long as it is; one that expands grows from few slots.
+                _ if spec.tokens.expand.is_some() => EXPANDING_SLOTS,
+                _ if spec.tokens.end.is_none() => (*length).max(1),
+                (_, None) => INFILL_SLOTS,
+                (_, Some(_)) => (length + EDIT_SURPLUS).min(MOST_AT_FIRST),
+            };
             match start {
-                None if instruction.is_none() => slots.mask(INFILL_SLOTS, number),
-                None => slots.mask((length + EDIT_SURPLUS).min(MOST_AT_FIRST), number),
+                None => slots.mask(masks, number),
                 Some(start) => {
                     let text = start.texts.get(index).map_or("", String::as_str).replace("\r\n", "\n");
                     let text = format!("{}{text}{}", blanks[index], if drop_newline { "\n" } else { "" });
@@ -110,12 +131,15 @@ impl Layout {
         }
         let longest = lengths.iter().copied().max().unwrap_or(0);
         let growth = if instruction.is_none() { INFILL_SLOTS } else { (longest + EDIT_SURPLUS).min(MOST_AT_FIRST) };
-        let whole_lines = start.is_none() && fenced && all.len() == 1 && lead == first && blanks[0].is_empty() && at_line_end;
+        let whole_lines =
+            !sees_after && start.is_none() && fenced && all.len() == 1 && lead == first && blanks[0].is_empty() && at_line_end;
         let draft = whole_lines.then(|| tokenizer.encode(&closed(&lf(first, last))));
         Ok(Self {
             prompt,
+            covers: if instruction.is_some() { lead..tail } else { starts[0]..last },
             slots: slots.slots,
-            growth,
+            after: behind,
+            growth: if spec.tokens.end.is_some() && request.options.length == Length::Auto { growth } else { 0 },
             budget: request.options.slots.max(2 * longest + EDIT_SURPLUS),
             draft,
             fenced,
@@ -126,9 +150,26 @@ impl Layout {
         })
     }
 
+    /// The bytes of the document that the slots stand for.
+    pub(super) fn covers(&self) -> Range<usize> {
+        self.covers.clone()
+    }
+
     /// A fresh canvas.
     pub fn canvas(&self) -> Canvas {
-        Canvas::new(self.prompt.context.clone(), self.slots.clone(), Vec::new())
+        Canvas::new(self.prompt.context.clone(), self.slots.clone(), self.after.clone())
+    }
+
+    /// A fresh canvas whose spans have `count` masks each.
+    pub fn canvas_of(&self, count: usize) -> Canvas {
+        let mut slots: Vec<Slot> = Vec::new();
+        for run in self.slots.chunk_by(|a, b| a.span.is_some() && a.span == b.span) {
+            match run.first() {
+                Some(&mask) if mask.is_masked() => slots.extend(std::iter::repeat_n(mask, count)),
+                _ => slots.extend_from_slice(run),
+            }
+        }
+        Canvas::new(self.prompt.context.clone(), slots, self.after.clone())
     }
 
     /// The spans' new texts, with the line endings of the file; `None` when the tokens are not text.

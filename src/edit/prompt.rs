@@ -54,7 +54,7 @@ fn tail(tokenizer: &Tokenizer, text: &str, limit: usize) -> Vec<TokenId> {
 }
 
 /// The first `limit` tokens of `text`.
-fn head(tokenizer: &Tokenizer, text: &str, limit: usize) -> Vec<TokenId> {
+pub(super) fn head(tokenizer: &Tokenizer, text: &str, limit: usize) -> Vec<TokenId> {
     let end = text.floor_char_boundary(limit * BYTES_PER_TOKEN);
     let mut ids = tokenizer.encode(&text[..end]);
     ids.truncate(limit);

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::diffusion::length::Length;
+use crate::diffusion::samplers::choice::Choice;
 use crate::diffusion::threshold::DEFAULT_THRESHOLD;
 use crate::document::Document;
 use crate::document::Spans;
@@ -64,6 +66,9 @@ pub struct EditOptions {
     pub temperature: f32,
     /// Probability from which a slot is committed out of turn.
     pub threshold: f32,
+    /// The rule that picks slots; `None` is the embedded model's, with the threshold above. A rule denoises the canvas, whatever
+    /// the method.
+    pub sampler: Option<Choice>,
     /// Denoiser calls for one candidate.
     pub steps: usize,
     /// Time for all candidates.
@@ -72,10 +77,16 @@ pub struct EditOptions {
     pub slots: usize,
     /// Rounds of remasking what does not parse.
     pub guard_rounds: usize,
+    /// How the length of spans is found.
+    pub length: Length,
+    /// Whether commits must keep the text completable: brackets, strings, comments, indentation.
+    pub constrain: bool,
     /// Lines after which an infill by [`Method::Causal`] stops: the base alone has no end of its own in the middle of a file.
     pub causal_lines: Option<usize>,
     /// Whether the request is held before its first step, until a command lets it go.
     pub paused: bool,
+    /// Whether the trajectories are told in a form that can be kept.
+    pub record: bool,
 }
 
 impl Default for EditOptions {
@@ -86,12 +97,16 @@ impl Default for EditOptions {
             seed: 1,
             temperature: 0.6,
             threshold: DEFAULT_THRESHOLD,
+            sampler: None,
             steps: 512,
             time_limit: None,
             slots: 128,
             guard_rounds: 2,
+            length: Length::Auto,
+            constrain: false,
             causal_lines: None,
             paused: false,
+            record: false,
         }
     }
 }

@@ -8,24 +8,31 @@ use std::time::Instant;
 
 use crate::diffusion::canvas::Canvas;
 use crate::diffusion::canvas::Op;
+use crate::diffusion::constrained::Constrained;
 use crate::diffusion::denoise::Control;
 use crate::diffusion::denoise::Ending;
 use crate::diffusion::denoise::Limits;
 use crate::diffusion::denoise::StepReport;
 use crate::diffusion::denoise::denoise;
 use crate::diffusion::denoiser::Denoiser;
+use crate::diffusion::length::Length;
+use crate::diffusion::length::Search;
+use crate::diffusion::length::search;
 use crate::diffusion::sampler::Pick;
 use crate::diffusion::sampler::Sampler;
+use crate::diffusion::samplers::choice::Choice;
 use crate::diffusion::threshold::Threshold;
 use crate::diffusion::trajectory::Trajectory;
 use crate::edit::candidate::Candidate;
 use crate::edit::candidate::rank;
+use crate::edit::constrain::Check;
 use crate::edit::error::EditError;
 use crate::edit::event::Event;
 use crate::edit::layout::Layout;
 use crate::edit::rank::score;
 use crate::edit::request::EditRequest;
 use crate::edit::request::Method;
+use crate::edit::saved::SavedRun;
 use crate::edit::steer::Command;
 use crate::edit::steer::Next;
 pub use crate::edit::steer::Steering;
@@ -78,7 +85,7 @@ pub fn run(
     emit: &mut dyn FnMut(Event),
 ) -> Result<Vec<Candidate>, EditError> {
     let clock = Clock::start(request.options.time_limit);
-    let layout = Layout::new(&model.tokenizer, model.denoiser.spec().prompt, request)?;
+    let layout = Layout::new(&model.tokenizer, model.denoiser.spec(), request)?;
     emit(Event::Started { context: layout.prompt.context.len(), instruction_cut: layout.prompt.instruction_cut });
     std::thread::scope(|scope| {
         // The guard parses the original while the model reads the context: in a large file that takes a second.
@@ -118,20 +125,39 @@ impl Running<'_, '_> {
         };
         let missing = self.request.options.candidates.max(1).saturating_sub(candidates.len());
         if missing > 0 && self.steering.wish() != Control::Abort {
-            let starts = vec![self.layout.canvas(); missing];
+            let starts = vec![self.first_canvas()?; missing];
             candidates.extend(self.canvas(candidates.len(), &starts, starts.clone())?);
         }
-        if candidates.len() > 1 {
+        if candidates.len() > 1 && self.model.denoiser.is_causal() {
             self.score(&mut candidates)?;
         }
         rank(&mut candidates);
+        if self.request.options.record {
+            let (model, file) = (&self.model.denoiser.spec().name, self.request.document.path().to_string_lossy());
+            let saved = SavedRun::new(model, &file, &self.model.tokenizer, &candidates);
+            (self.emit)(Event::Recorded(Box::new(saved)));
+        }
         Ok(candidates)
+    }
+
+    /// The canvas that candidates begin with; its length may have to be found first.
+    fn first_canvas(&mut self) -> Result<Canvas, EditError> {
+        if self.request.options.length != Length::Search || self.request.start.is_some() {
+            return Ok(self.layout.canvas());
+        }
+        let bounds = Search { most: self.layout.budget.min(Search::default().most), ..Search::default() };
+        let layout = &self.layout;
+        let (found, calls) = search(&mut self.model.denoiser, bounds, &|count| layout.canvas_of(count))?;
+        self.nfe += calls;
+        Ok(self.layout.canvas_of(found))
     }
 
     /// What `auto` means here, and what cannot be done in this form.
     fn method(&self) -> Method {
         match (self.request.options.method, &self.layout.draft) {
-            _ if self.request.start.is_some() => Method::Canvas,
+            _ if self.request.start.is_some() || self.request.options.sampler.is_some() => Method::Canvas,
+            _ if self.request.options.length != Length::Auto => Method::Canvas,
+            _ if !self.model.denoiser.is_causal() => Method::Canvas,
             (Method::Causal, _) => Method::Causal,
             (Method::Draft | Method::Auto, Some(_)) => Method::Draft,
             _ => Method::Canvas,
@@ -148,22 +174,17 @@ impl Running<'_, '_> {
         let options = self.request.options;
         // What was rejected would come again; the first candidate of a fresh request is greedy.
         let greedy = self.request.start.is_none();
-        let pick = |number: usize| match number {
-            0 if greedy => Pick::greedy(),
-            _ => Pick::seeded(options.temperature, options.seed.wrapping_add(number as u64)),
-        };
+        let seed = |number: usize| (number > 0 || !greedy).then_some(options.seed.wrapping_add(number as u64));
         let count = canvases.len();
-        let samplers = self.samplers((first..first + count).map(pick));
+        let samplers = self.samplers((first..first + count).map(seed))?;
         let mut endings = self.denoise(first, &mut canvases, samplers)?;
         for round in 0..options.guard_rounds {
             if !self.remask_broken(&mut canvases, &endings) || self.clock.control(self.steering.wish()) != Control::Continue {
                 break;
             }
             // The same draw would fail again.
-            let pick = |index: usize| {
-                Pick::seeded(options.temperature, options.seed.wrapping_add(1000 * (round as u64 + 1) + index as u64))
-            };
-            let samplers = self.samplers((0..count).map(pick));
+            let seed = |index: usize| Some(options.seed.wrapping_add(1000 * (round as u64 + 1) + index as u64));
+            let samplers = self.samplers((0..count).map(seed))?;
             endings = self.denoise(first, &mut canvases, samplers)?;
         }
         if self.steering.wish() == Control::Abort {
@@ -186,11 +207,29 @@ impl Running<'_, '_> {
     }
 
     /// A sampler for each way to pick, with the threshold that is wished now.
-    pub(super) fn samplers(&self, picks: impl Iterator<Item = Pick>) -> Vec<Box<dyn Sampler>> {
-        let end = self.model.denoiser.spec().tokens.end;
+    pub(super) fn samplers(&self, seeds: impl Iterator<Item = Option<u64>>) -> Result<Vec<Box<dyn Sampler>>, EditError> {
+        let (options, spec) = (&self.request.options, self.model.denoiser.spec());
         // With an adapter slots can be committed out of turn; a base alone reads what is left of a slot only.
         let threshold = if self.model.denoiser.has_adapter() { self.threshold } else { f32::INFINITY };
-        picks.map(|pick| Box::new(Threshold::new(threshold, end, pick)) as Box<dyn Sampler>).collect()
+        let check = options.constrain.then(|| Check::new(&self.model.tokenizer, &self.layout, self.request)).flatten();
+        let one = |seed: Option<u64>| -> Result<Box<dyn Sampler>, EditError> {
+            let usual = (!self.model.denoiser.is_causal()).then(|| Choice::usual(spec));
+            let constrained = |sampler: Box<dyn Sampler>| match &check {
+                Some(check) => Box::new(Constrained::new(sampler, Box::new(check.clone()), spec.tokens.end)) as Box<dyn Sampler>,
+                None => sampler,
+            };
+            let Some(mut choice) = options.sampler.or(usual) else {
+                let pick = seed.map_or_else(Pick::greedy, |seed| Pick::seeded(options.temperature, seed));
+                return Ok(constrained(Box::new(Threshold::new(threshold, spec.tokens.end, pick))));
+            };
+            if seed.is_some() && choice.filter.temperature <= 0.0 {
+                choice.filter.temperature = options.temperature;
+            }
+            let masks = self.layout.slots.iter().filter(|slot| slot.is_masked()).count();
+            let (context, budget) = (self.layout.prompt.context.len(), self.layout.budget);
+            choice.build(spec, context, masks, budget, seed.unwrap_or(options.seed)).map(constrained).map_err(EditError::Sampler)
+        };
+        seeds.map(one).collect()
     }
 
     fn denoise(
@@ -213,7 +252,7 @@ impl Running<'_, '_> {
                         if let Command::Threshold { value } = command {
                             *threshold = value;
                         }
-                        steered.take_up(&command, &mut report)?.map(&mut *emit);
+                        steered.take_up(&command, &mut report)?.into_iter().for_each(&mut *emit);
                         emit(Event::Step(steered.step(command.candidate().saturating_sub(first), before, &report)));
                     }
                 }

@@ -3,8 +3,8 @@
 use crate::diffusion::canvas::Canvas;
 use crate::diffusion::canvas::Slot;
 use crate::diffusion::denoiser::Ask;
-use crate::model::canvas_denoiser::CanvasDenoiser;
 use crate::model::error::ModelError;
+use crate::model::loaded::LoadedDenoiser;
 use crate::model::spec::TokenId;
 
 /// How far two devices agree about the same weights.
@@ -25,7 +25,7 @@ const SHAPES: [(usize, usize); 3] = [(7, 3), (61, 24), (333, 9)];
 ///
 /// # Errors
 /// A model failed.
-pub fn compare(model: &mut CanvasDenoiser, reference: &mut CanvasDenoiser) -> Result<Agreement, ModelError> {
+pub fn compare(model: &mut LoadedDenoiser, reference: &mut LoadedDenoiser) -> Result<Agreement, ModelError> {
     let mut agreement = Agreement { error: 0.0, same: 0, places: 0 };
     let vocab = model.transformer().config().vocab;
     for (context, slots) in SHAPES {

@@ -20,6 +20,7 @@ use crate::model::context::Contexts;
 use crate::model::context::HIDDEN;
 use crate::model::error::ModelError;
 use crate::model::readout::Readout;
+use crate::model::readout::check;
 use crate::model::readout::read_rows;
 use crate::model::spec::ModelSpec;
 use crate::model::spec::TokenId;
@@ -205,6 +206,7 @@ impl Denoiser for CanvasDenoiser {
         // Canvases with one context run as one batch; requests for different files would come one after the other.
         for group in asks.chunk_by(|a, b| a.canvas.context() == b.canvas.context()) {
             let mut logits = self.canvas_logits(group)?;
+            check(&logits, vocab)?;
             let mut rest = logits.as_mut_slice();
             for ask in group {
                 let (rows, others) = rest.split_at_mut(ask.slots.len() * vocab);

@@ -6,7 +6,9 @@ use serde::Deserialize;
 
 use crate::model::error::ModelError;
 use crate::model::gguf::Gguf;
+use crate::model::spec::Attention;
 use crate::model::spec::Family;
+use crate::model::spec::Shift;
 
 /// Sizes and constants of a decoder-only transformer.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +45,8 @@ pub struct TransformerConfig {
     pub experts: Option<ExpertsConfig>,
     /// Whether the output head is the embedding.
     pub tied: bool,
+    /// Who sees whom, and where predictions are read, in models that are denoisers by themselves; `None` for autoregressive ones.
+    pub diffusion: Option<(Attention, Shift)>,
     /// The mask id that the configuration names, if any.
     pub mask_token: Option<u32>,
 }
@@ -111,6 +115,8 @@ struct HfConfig {
     routed_scaling_factor: Option<f32>,
     moe_intermediate_size: Option<usize>,
     first_k_dense_replace: Option<usize>,
+    #[serde(alias = "block_length")]
+    block_size: Option<usize>,
 }
 
 impl HfConfig {
@@ -132,6 +138,19 @@ impl HfConfig {
                 let known = "llama, qwen2, Dream, qwen3, sdar, llada and llada2_moe are";
                 Err(format!("models of type {other:?} are not supported ({known})"))
             }
+        }
+    }
+
+    /// The families that are denoisers by themselves. SDAR's and LLaDA 2's block sizes are those of their reference code where the
+    /// configuration names none.
+    fn diffusion(&self) -> Option<(Attention, Shift)> {
+        let blocks = |usual| Attention::BlockCausal(self.block_size.unwrap_or(usual).max(1));
+        match self.model_type.to_lowercase().as_str() {
+            "dream" => Some((Attention::Bidirectional, Shift::Right)),
+            "llada" => Some((Attention::Bidirectional, Shift::None)),
+            "sdar" => Some((blocks(4), Shift::None)),
+            "llada2_moe" => Some((blocks(32), Shift::None)),
+            _ => None,
         }
     }
 
@@ -187,6 +206,7 @@ impl TransformerConfig {
             qk_norm,
             rotary_dim: raw.partial_rotary_factor.map_or(head_dim, |share| (head_dim as f64 * share) as usize),
             experts: raw.experts(),
+            diffusion: raw.diffusion(),
             tied: raw.tie_word_embeddings.unwrap_or(false),
             mask_token: raw.mask_token_id,
         };
@@ -235,6 +255,7 @@ impl TransformerConfig {
             qk_norm: false,
             rotary_dim: head_dim,
             experts: None,
+            diffusion: None,
             tied: gguf.tensor("output.weight").is_none(),
             mask_token: gguf.integer("tokenizer.ggml.mask_token_id").and_then(|id| u32::try_from(id).ok()),
         };

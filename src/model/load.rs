@@ -1,5 +1,7 @@
 //! From files to a model that is ready to denoise.
 
+use std::sync::Arc;
+
 use crate::model::adapter::Adapter;
 use crate::model::canvas_denoiser::CanvasDenoiser;
 use crate::model::config::TransformerConfig;
@@ -7,7 +9,9 @@ use crate::model::device::OpenDevice;
 use crate::model::error::ModelError;
 use crate::model::gguf::Gguf;
 use crate::model::kernels;
+use crate::model::loaded::LoadedDenoiser;
 use crate::model::locate::ModelFiles;
+use crate::model::sequence_denoiser::SequenceDenoiser;
 use crate::model::spec::Attention;
 use crate::model::spec::Family;
 use crate::model::spec::ModelSpec;
@@ -23,9 +27,9 @@ use crate::model::weights::Weights;
 #[derive(Debug)]
 pub struct LoadedModel {
     /// The denoiser.
-    pub denoiser: CanvasDenoiser,
+    pub denoiser: LoadedDenoiser,
     /// Its tokenizer.
-    pub tokenizer: Tokenizer,
+    pub tokenizer: Arc<Tokenizer>,
     /// Where it runs.
     pub device: String,
 }
@@ -54,9 +58,15 @@ pub fn load(files: &ModelFiles, device: &OpenDevice, progress: &mut dyn FnMut(f3
             "the tokenizer has {tokens} tokens, the weights have {rows}: they do not belong together"
         )));
     }
+    if let Some((attention, shift)) = config.diffusion {
+        let spec = sequence_spec(files, config, &tokenizer, attention, shift)?;
+        let denoiser = LoadedDenoiser::Sequence(SequenceDenoiser::new(spec, transformer));
+        return Ok(LoadedModel { denoiser, tokenizer: Arc::new(tokenizer), device: device.name.clone() });
+    }
     let adapter = files.adapter.as_deref().map(|path| Adapter::load(path, config, &device.device)).transpose()?;
     let spec = spec(files, config, &tokenizer, adapter.as_ref());
-    Ok(LoadedModel { denoiser: CanvasDenoiser::new(spec, transformer, adapter), tokenizer, device: device.name.clone() })
+    let denoiser = LoadedDenoiser::Canvas(CanvasDenoiser::new(spec, transformer, adapter));
+    Ok(LoadedModel { denoiser, tokenizer: Arc::new(tokenizer), device: device.name.clone() })
 }
 
 fn open_base(files: &ModelFiles) -> Result<(Weights, TransformerConfig), ModelError> {
@@ -84,6 +94,41 @@ fn read_tokenizer(files: &ModelFiles, weights: &Weights) -> Result<Tokenizer, Mo
             Err(ModelError::Missing { path, reason: "the tokenizer is missing".to_owned() })
         }
     }
+}
+
+/// Names that mask tokens have in the vocabularies of denoisers.
+const MASKS: &[&str] = &["<|mask|>", "<|mdm_mask|>", "<|MASK|>", "<MASK>", "[MASK]", "<M>"];
+
+/// The spec of a model that is a denoiser by itself.
+fn sequence_spec(
+    files: &ModelFiles,
+    config: &TransformerConfig,
+    tokenizer: &Tokenizer,
+    attention: Attention,
+    shift: Shift,
+) -> Result<ModelSpec, ModelError> {
+    let named = |names: &[&str]| names.iter().find_map(|name| tokenizer.special(name));
+    let mask = config.mask_token.or_else(|| named(MASKS)).filter(|mask| (*mask as usize) < config.vocab);
+    let Some(mask) = mask else {
+        let reason = "neither config.json nor the tokenizer names a mask token";
+        return Err(ModelError::Mismatch(format!("{}: {reason}; set mask_token_id in config.json", files.name)));
+    };
+    let eos = named(&["<|endoftext|>", "<|end_of_text|>", "</s>"]);
+    // DreamOn: a slot that becomes the end of the text disappears.
+    let expand = named(&["<|expand|>", "[expand]", "<expand>"]);
+    let delete = expand.and(eos);
+    let rows = TokenId::try_from(config.vocab).unwrap_or(TokenId::MAX);
+    let banned = (0..rows).filter(|&id| !tokenizer.is_text(id) && Some(id) != expand && Some(id) != delete).collect();
+    Ok(ModelSpec {
+        name: files.name.clone(),
+        family: config.family,
+        attention,
+        shift,
+        tokens: SpecialTokens { mask, end: None, expand, delete, eos, banned },
+        context_limit: config.context,
+        prompt: PromptTemplate::Plain,
+        licence: "see the model's own".to_owned(),
+    })
 }
 
 /// The spec of a base with or without a canvas adapter.

@@ -12,6 +12,7 @@ pub mod gguf;
 pub mod kernels;
 pub mod kv_cache;
 pub mod load;
+pub mod loaded;
 pub mod locate;
 pub mod mapped;
 pub mod matrix;

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use crate::diffusion::denoiser::Prediction;
 use crate::diffusion::filter::Filter;
+use crate::model::error::ModelError;
 use crate::model::kernels::vector;
 use crate::model::spec::TokenId;
 
@@ -16,6 +17,19 @@ pub struct Readout {
     pub current: Option<TokenId>,
     /// Changes of the row before it is read.
     pub filter: Filter,
+}
+
+/// Refuses rows that are not numbers. A weight that is none spreads to whole rows, so one value of each tells.
+///
+/// # Errors
+/// A row holds no number.
+pub fn check(logits: &[f32], vocab: usize) -> Result<(), ModelError> {
+    if logits.iter().step_by(vocab.max(1)).all(|value| !value.is_nan()) {
+        return Ok(());
+    }
+    Err(ModelError::Mismatch(
+        "the model's predictions are not numbers: its weights are damaged, install the model again".to_owned(),
+    ))
 }
 
 /// Reads each row of `logits` (`[rows, vocab]`, row-major) as its readout says; `banned` ids get no probability.

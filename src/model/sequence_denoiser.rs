@@ -26,6 +26,7 @@ use crate::model::context::HIDDEN;
 use crate::model::error::ModelError;
 use crate::model::kv_cache::KvCache;
 use crate::model::readout::Readout;
+use crate::model::readout::check;
 use crate::model::readout::read_rows;
 use crate::model::spec::Attention;
 use crate::model::spec::ModelSpec;
@@ -113,6 +114,11 @@ impl SequenceDenoiser {
     /// The transformer.
     pub fn transformer(&self) -> &Transformer {
         &self.transformer
+    }
+
+    /// Drops what is kept of earlier passes.
+    pub fn forget(&mut self) {
+        self.lanes.clear();
     }
 
     /// The passes since the last call of this function.
@@ -358,6 +364,7 @@ impl Denoiser for SequenceDenoiser {
         let mut results = Vec::with_capacity(asks.len());
         for ask in asks {
             let mut logits = self.logits(ask)?;
+            check(&logits, vocab)?;
             let current = |slot: &usize| ask.canvas.slots().get(*slot).and_then(|slot| slot.token);
             let readouts: Vec<Readout> =
                 ask.slots.iter().map(|slot| Readout { top_k: ask.top_k, current: current(slot), filter: ask.filter }).collect();

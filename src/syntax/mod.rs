@@ -2,6 +2,7 @@
 //!
 //! Knows no model and no terminal. A file of an unknown language simply has no syntax features.
 
+pub mod completable;
 mod definitions;
 pub mod guard;
 pub mod highlight;

@@ -156,7 +156,7 @@ impl Adapter {
                 let id = self.pending.pop_front().map(|pending| pending.id);
                 Some(tui::Event::Failed { id: id.filter(|_| !fatal), message: error.to_string() })
             }
-            Event::Candidate(_) => None,
+            Event::Candidate(_) | Event::Recorded(_) => None,
         }
     }
 

@@ -4,6 +4,7 @@
 //! knows the order of blocks and what may be cached. Rules that take back or change what was committed are samplers of their own.
 
 pub mod blockwise;
+pub mod choice;
 pub mod confidence;
 pub mod dreamon;
 pub mod dynamic;

@@ -62,7 +62,7 @@ fn linspace(index: usize, steps: usize, eps: f32) -> f32 {
 /// Counts from the share of masks that stay masked between two times.
 fn rounded(masks: usize, steps: usize, stays: impl Fn(f32, f32) -> f64) -> Vec<usize> {
     let mut left = masks;
-    let time = |index: usize| (steps - index) as f32 / steps as f32;
+    let time = |index: usize| 1.0 - index as f32 / steps as f32;
     let counts = (0..steps).map(|step| {
         let share = if step + 1 == steps { 1.0 } else { 1.0 - stays(time(step + 1), time(step)) };
         let count = ((left as f64 * share).round_ties_even() as usize).min(left);

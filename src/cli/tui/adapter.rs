@@ -113,6 +113,10 @@ impl Adapter {
 
     /// A request begins: what was wanted of it before holds.
     fn on_started(&mut self) {
+        if let Some(pending) = self.pending.front_mut() {
+            // Loading the model is no part of the run.
+            pending.started = Instant::now();
+        }
         let steering = self.engine.steering();
         if self.pending.front().is_some_and(|pending| pending.given_up) {
             steering.abort();

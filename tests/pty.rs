@@ -111,11 +111,6 @@ impl Pty {
         self.wait_until(text, |screen| screen.contents().contains(text));
     }
 
-    /// Waits until text is gone from the screen.
-    pub fn wait_gone(&self, text: &str) {
-        self.wait_until(&format!("the end of {text}"), |screen| !screen.contents().contains(text));
-    }
-
     /// Sends keys, and waits for text on the screen.
     pub fn type_for(&mut self, keys: &str, text: &str) {
         self.send(keys);
@@ -178,6 +173,7 @@ impl Pty {
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 // What it wrote last may still be on its way.
+                std::thread::sleep(Duration::from_millis(50));
                 self.wait_quiet(Duration::from_millis(50));
                 return match status.signal() {
                     Some(signal) => Err(signal.to_owned()),
@@ -202,8 +198,8 @@ impl Pty {
         let name = self.master.tty_name().unwrap();
         let settings = Command::new("stty").args(["-a", "-F"]).arg(name).output().unwrap();
         let settings = String::from_utf8(settings.stdout).unwrap();
-        for setting in [" icanon", " echo", " isig", " opost"] {
-            assert!(settings.contains(setting), "{setting}: {settings}");
+        for setting in ["icanon", "echo", "isig", "opost"] {
+            assert!(settings.split_whitespace().any(|word| word == setting), "{setting}: {settings}");
         }
     }
 }

@@ -229,7 +229,7 @@ fn it_is_stopped_and_goes_on() {
         assert!(start.elapsed() < Duration::from_secs(30), "{}", pty.process_state());
         std::thread::sleep(Duration::from_millis(5));
     }
-    pty.wait_quiet(Duration::from_millis(100));
+    pty.wait_until("the usual screen", |screen| !screen.alternate_screen());
     pty.assert_restored();
     pty.signal("CONT");
     pty.wait_until("the screen again", |screen| screen.alternate_screen() && screen.contents().contains("fn main()"));

@@ -132,8 +132,8 @@ fn memory_child() {
             update(&mut state, &keymap, Msg::Key(key.parse().unwrap()));
         }
         let id = state.run.as_ref().unwrap().id;
-        for step in 1..=32u32 {
-            let cells = (0..32).map(|index| if index < step { Cell::committed("word ", 0.9, index) } else { Cell::masked(4) });
+        for step in 1..=8u32 {
+            let cells = (0..8).map(|index| if index < step { Cell::committed("word ", 0.9, index) } else { Cell::masked(4) });
             let section = Section { first_line: 1, parts: vec![Part::Lines(cells.collect())] };
             let frame = Arc::new(Frame { sections: vec![section], ..Frame::default() });
             update(&mut state, &keymap, Msg::Engine(Event::Frame { id, frame }));

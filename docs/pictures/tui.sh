@@ -39,7 +39,7 @@ wait_for "def mean"
 keys s
 wait_for "median"
 keys m e d i a n Enter
-wait_for "lines 12-17"
+wait_for "lines 11-16"
 wait_for "cpu"
 keys i
 keys C-t

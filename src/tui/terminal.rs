@@ -14,6 +14,7 @@ use crossterm::terminal::BeginSynchronizedUpdate;
 use crossterm::terminal::EndSynchronizedUpdate;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
 
 use crate::screen::colour::Depth;
 use crate::screen::modes::ModeGuard;
@@ -104,7 +105,7 @@ pub fn run(mut state: State, settings: &Settings, engine: &mut impl Engine, host
             }
         }
         if take_redraw() {
-            session.terminal.clear()?;
+            session.redraw()?;
             dirty = true;
         }
         if dirty {
@@ -140,10 +141,17 @@ impl Session {
         execute!(io::stdout(), EndSynchronizedUpdate)
     }
 
+    /// Has the next frame drawn from nothing. Not by `Terminal::clear`, which asks the terminal where its cursor is and fails
+    /// when there is no answer.
+    fn redraw(&mut self) -> io::Result<()> {
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect { x: 0, y: 0, width: size.width, height: size.height })
+    }
+
     /// Carries out an effect; what comes of it at once.
     fn carry_out(&mut self, effect: Effect, settings: &Settings, engine: &mut impl Engine) -> io::Result<Option<Msg>> {
         match effect {
-            Effect::Redraw => self.terminal.clear()?,
+            Effect::Redraw => self.redraw()?,
             Effect::Suspend => self.guard.suspend()?,
             Effect::Submit(request) => engine.submit(request),
             Effect::Steer(command) => engine.steer(command),
@@ -155,7 +163,7 @@ impl Session {
             }
             Effect::Edit { text, suffix } => {
                 let edited = self.guard.lend(|| (settings.editor)(&text, &suffix))?;
-                self.terminal.clear()?;
+                self.redraw()?;
                 return Ok(Some(Msg::Edited(edited)));
             }
             // Left by the loop.

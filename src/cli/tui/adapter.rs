@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::cli::frames::Frames;
+use crate::diffusion::canvas::Slot;
 use crate::diffusion::canvas::SlotId;
 use crate::document::Document;
 use crate::document::ResolvedRange;
@@ -39,6 +40,8 @@ struct Shown {
     candidate: usize,
     /// The names of each span's slots, in order.
     slots: Vec<Vec<SlotId>>,
+    /// What stood in all slots.
+    content: Vec<Slot>,
 }
 
 /// See the module. Events carry no request of their own: they come in the order of the requests, each of which ends in
@@ -110,6 +113,10 @@ impl Adapter {
 
     /// A request begins: what was wanted of it before holds.
     fn on_started(&mut self) {
+        if let Some(pending) = self.pending.front_mut() {
+            // Loading the model is no part of the run.
+            pending.started = Instant::now();
+        }
         let steering = self.engine.steering();
         if self.pending.front().is_some_and(|pending| pending.given_up) {
             steering.abort();
@@ -162,13 +169,18 @@ impl Adapter {
 
     fn on_step(&mut self, step: &Step) -> Option<tui::Event> {
         let pending = self.pending.front()?;
+        // The engine also shows the canvas when it was only asked about it: that is no step of the run.
+        let content = step.canvas.slots();
+        if (step.candidate, content) == (self.shown.candidate, self.shown.content.as_slice()) && !content.is_empty() {
+            return None;
+        }
         let mut slots = vec![Vec::new(); pending.ranges.len()];
         for (slot, name) in step.canvas.slots().iter().zip(step.canvas.ids()) {
             if let Some(own) = slot.span.and_then(|span| slots.get_mut(usize::from(span))) {
                 own.push(*name);
             }
         }
-        self.shown = Shown { candidate: step.candidate, slots };
+        self.shown = Shown { candidate: step.candidate, slots, content: content.to_vec() };
         let steps = u32::try_from(EditOptions::default().steps).unwrap_or(u32::MAX);
         let mut frames = Frames::new(&pending.document, &pending.ranges, steps);
         frames.set_note(self.title.clone());

@@ -4,6 +4,7 @@
 
 pub mod anchor;
 pub mod apply;
+pub mod changed;
 mod crash;
 pub mod disk;
 pub mod entry;
@@ -16,6 +17,7 @@ pub mod plan;
 pub mod quote;
 pub mod recover;
 pub mod target;
+mod tree_files;
 pub mod undo;
 pub mod unified;
 

@@ -72,6 +72,14 @@ pub fn event(event: &Event) -> Option<Value> {
     }
 }
 
+/// An object with one more field.
+pub fn with(mut value: Value, field: &str, content: Value) -> Value {
+    if let Some(object) = value.as_object_mut() {
+        object.insert(field.to_owned(), content);
+    }
+    value
+}
+
 /// A candidate.
 pub fn candidate(candidate: &Candidate) -> Value {
     json!({

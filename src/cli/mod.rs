@@ -3,12 +3,16 @@
 pub mod apply;
 pub mod bench;
 pub mod common;
+pub mod config;
+pub mod defaults;
 pub mod doctor;
 pub mod edit;
 pub mod eval;
 pub mod exit;
+pub mod files;
 pub mod filter;
 pub mod frames;
+pub mod guarded;
 pub mod hidden;
 pub mod interactive;
 pub mod json;
@@ -19,30 +23,41 @@ pub mod progress;
 pub mod redo;
 pub mod reference;
 pub mod select;
+pub mod session;
 pub mod show;
+pub mod trust;
 pub mod tui;
 pub mod undo;
+pub mod verify;
 pub mod work;
 pub mod write;
 
 use std::io::Write;
+use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::CommandFactory;
+use clap::FromArgMatches;
 use clap::Parser;
 use clap::Subcommand;
 
 use self::common::ColorArg;
 use self::exit::Exit;
 use self::exit::Failure;
+use crate::config::Layers;
 
 /// Rewrite selected spans of source files in place with a masked-diffusion code model
 #[derive(Debug, Parser)]
-#[command(name = "dcode", version, max_term_width = 100, args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+#[command(name = "dcode", version, max_term_width = 100, arg_required_else_help = true)]
 pub struct Cli {
     /// File to open in the TUI
-    file: Option<std::path::PathBuf>,
+    file: Option<PathBuf>,
     #[command(flatten)]
     model: common::ModelArgs,
+    /// Colours of the full-screen view
+    #[arg(long, value_name = "NAME", default_value = "dark")]
+    theme: String,
     /// Colours in what people look at
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = ColorArg::Auto)]
     color: ColorArg,
@@ -58,6 +73,8 @@ enum Command {
     Undo(undo::UndoArgs),
     Redo(redo::RedoArgs),
     Log(log::LogArgs),
+    Config(config::ConfigArgs),
+    Trust(trust::TrustArgs),
     Eval(Box<eval::EvalArgs>),
     Doctor(doctor::DoctorArgs),
     Bench(bench::BenchArgs),
@@ -71,38 +88,101 @@ enum Command {
 /// Runs what the command line asks for.
 pub fn main() -> ExitCode {
     quiet_panics();
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
+    let code = match parse() {
+        Ok((cli, layers)) => match run(&cli, &layers) {
+            Ok(exit) => exit.into(),
+            Err(failure) => failed(&failure),
+        },
+        Err(Unparsed::Arguments(error)) => {
             let _ = error.print();
-            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() };
+            if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() }
         }
+        Err(Unparsed::Settings(failure)) => failed(&failure),
     };
+    // When the edit failed beside it, a command may still run.
+    crate::verify::process::close();
+    code
+}
+
+fn failed(failure: &Failure) -> ExitCode {
+    if !failure.message.is_empty() {
+        say(&format!("dcode: {}", failure.message));
+    }
+    failure.exit.into()
+}
+
+/// Why there is nothing to run.
+enum Unparsed {
+    Arguments(clap::Error),
+    Settings(Failure),
+}
+
+impl From<clap::Error> for Unparsed {
+    fn from(error: clap::Error) -> Self {
+        Unparsed::Arguments(error)
+    }
+}
+
+/// Reads the command line twice: the files on it tell whose settings are its defaults.
+fn parse() -> Result<(Cli, Layers), Unparsed> {
+    let matches = Cli::command().try_get_matches()?;
+    let cli = Cli::from_arg_matches(&matches)?;
+    cli.check(&matches)?;
+    let layers = defaults::load(cli.place()).map_err(Unparsed::Settings)?;
+    let matches = defaults::apply(Cli::command(), &layers).try_get_matches()?;
+    Ok((Cli::from_arg_matches(&matches)?, layers))
+}
+
+impl Cli {
+    /// The file or folder whose repository may have settings.
+    fn place(&self) -> &Path {
+        let here = Path::new(".");
+        match &self.command {
+            None => self.file.as_deref().unwrap_or(here),
+            Some(Command::Edit(args)) => args.files.first().map_or(here, PathBuf::as_path),
+            Some(Command::Filter(args)) => &args.stdin_filename,
+            Some(_) => here,
+        }
+    }
+
+    /// What stands before a command must mean something to it.
+    fn check(&self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        let Some((name, _)) = matches.subcommand() else { return Ok(()) };
+        let typed = |id: &&str| matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine);
+        match ["file", "model", "device", "theme"].iter().find(|id| typed(id)) {
+            Some(id) => {
+                let what = if *id == "file" { "a file" } else { &format!("--{id}") };
+                let message = format!("{what} before `{name}` means nothing to it; write it behind\n");
+                Err(clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, message))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn run(cli: &Cli, layers: &Layers) -> Result<Exit, Failure> {
     let color = cli.color.into();
-    let result = match &cli.command {
+    // A filter is silent, and `dcode config` tells them itself.
+    if matches!(cli.command, None | Some(Command::Edit(_) | Command::Apply(_))) {
+        layers.notes.iter().for_each(|note| say(&format!("note: {note}")));
+    }
+    match &cli.command {
         None => match &cli.file {
-            Some(file) => tui::run(file, &cli.model),
+            Some(file) => tui::run(file, &cli.model, &cli.theme),
             None => Err(Failure::usage("name a file to open, such as `dcode src/main.rs`, or a command; see `dcode --help`")),
         },
-        Some(Command::Edit(args)) => edit::run(args, color),
+        Some(Command::Edit(args)) => edit::run(args, color, layers),
         Some(Command::Filter(args)) => filter::run(args),
         Some(Command::Apply(args)) => apply::run(args, color),
         Some(Command::Undo(args)) => undo::run(args),
         Some(Command::Redo(args)) => redo::run(args),
         Some(Command::Log(args)) => log::run(args),
+        Some(Command::Config(args)) => config::run(args),
+        Some(Command::Trust(args)) => trust::run(args),
         Some(Command::Eval(args)) => eval::run(args),
         Some(Command::Doctor(args)) => doctor::run(args),
         Some(Command::Bench(args)) => bench::run(args),
         Some(Command::Completions { shell }) => completions(*shell),
-    };
-    match result {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
-            if !failure.message.is_empty() {
-                say(&format!("dcode: {}", failure.message));
-            }
-            failure.exit.into()
-        }
     }
 }
 
@@ -117,7 +197,6 @@ fn quiet_panics() {
 }
 
 fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
-    use clap::CommandFactory;
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "dcode", &mut script);
     std::io::stdout().write_all(&script)?;

@@ -11,6 +11,7 @@ use crate::cli::common::ModelArgs;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::frames::Frames;
+use crate::cli::guarded::SecretArgs;
 use crate::cli::hidden::HiddenArgs;
 use crate::cli::write::Place;
 use crate::document::Document;
@@ -29,23 +30,21 @@ use crate::tui::keymap::Keymap;
 use crate::tui::terminal;
 use crate::tui::theme::Theme;
 
-/// The theme until a choice can be configured.
-const THEME: &str = "dark";
-
 /// Opens the TUI on a file.
 ///
 /// # Errors
 /// The file or the model cannot be used, or there is no terminal.
-pub fn run(file: &Path, model: &ModelArgs) -> Result<Exit, Failure> {
+pub fn run(file: &Path, model: &ModelArgs, theme: &str) -> Result<Exit, Failure> {
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         return Err(Failure::usage("the TUI needs a terminal; use `dcode edit FILE --range 10:40` elsewhere"));
     }
     let document = Document::read(file)?;
+    SecretArgs::default().check(&Place::of(file)?, &document)?;
     let engine = Engine::start(locate(model.model.as_deref())?, model.device)?;
     let mut adapter =
         Adapter { engine, path: file.to_path_buf(), title: String::new(), pending: VecDeque::new(), ready: VecDeque::new() };
     let mut host = FileHost { path: file.to_path_buf() };
-    let theme = Theme::named(THEME).map_err(|error| Failure::new(Exit::Internal, error.to_string()))?;
+    let theme = Theme::named(theme).map_err(|error| Failure::usage(error.to_string()))?;
     let settings = terminal::Settings { theme, keymap: Keymap::default() };
     terminal::run(file, document.text(), &settings, &mut adapter, &mut host)?;
     Ok(Exit::Ok)

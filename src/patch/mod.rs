@@ -12,6 +12,7 @@ pub mod git;
 pub mod hunk;
 pub mod journal;
 pub mod lock;
+mod partly;
 pub mod path_json;
 pub mod plan;
 pub mod quote;

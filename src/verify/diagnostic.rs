@@ -400,7 +400,7 @@ mod tests {
         std::fs::write(root.join("src/lib.rs"), "pub fn f() -> u32 {\n    \"x\"\n}\nfn g() {}\n").unwrap();
         let rustc = |arguments: &[&str]| {
             let mut command = std::process::Command::new("rustc");
-            command.args(["--crate-type=lib", "--emit=metadata", "-o", "/dev/null", "src/lib.rs"]).args(arguments);
+            command.args(["--crate-type=lib", "--emit=metadata", "-o", "out.rmeta", "src/lib.rs"]).args(arguments);
             String::from_utf8(command.current_dir(&root).output().unwrap().stderr).unwrap()
         };
         let text = tree.parse(&rustc(&["--color=always"]));

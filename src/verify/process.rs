@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::sync::mpsc::channel;
 use std::thread;
@@ -28,8 +30,10 @@ const LOOK: Duration = Duration::from_millis(5);
 /// How long output is waited for once the command has ended: a daemon that left its group may hold the pipe for ever.
 const LAST_OUTPUT: Duration = Duration::from_millis(500);
 
-/// The groups that run now, for [`kill_all`].
+/// The groups that run now, for [`close`].
 static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+/// Whether dcode is about to end.
+static CLOSED: AtomicBool = AtomicBool::new(false);
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +112,9 @@ pub fn run(job: &Job<'_>) -> io::Result<Finished> {
     let start = Instant::now();
     let mut child = command.spawn()?;
     let group = Group::of(&*child);
+    if CLOSED.load(Ordering::SeqCst) {
+        end(&mut *child);
+    }
     let stdout = drain(child.stdout().take());
     let stderr = drain(child.stderr().take());
     let status = loop {
@@ -129,8 +136,10 @@ pub fn run(job: &Job<'_>) -> io::Result<Finished> {
     Ok(Finished { status, stdout: stdout.take(last), stderr: stderr.take(last), time })
 }
 
-/// Ends every command that runs now, with its whole group: for the moment before dcode itself ends by a signal.
-pub fn kill_all() {
+/// Ends every command that runs, with its whole group, and every one that is started after: for the moment before dcode itself
+/// ends, by a signal or because something else failed.
+pub fn close() {
+    CLOSED.store(true, Ordering::SeqCst);
     #[cfg(unix)]
     for group in running().iter() {
         let group = i32::try_from(*group).ok().and_then(rustix::process::Pid::from_raw);

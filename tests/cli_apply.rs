@@ -172,13 +172,13 @@ fn the_rest_of_a_plan_can_be_applied_later() {
     let place = Place::in_git();
     place.plan(&[CAPITALS]);
     assert_eq!(place.apply(&["--hunk", "2", "--index"]).0, Some(0));
-    assert_eq!(place.read(), OLD.replace("d\n", "D\n"));
+    assert_eq!(place.read(), OLD.replace("\nd\n", "\nD\n"));
     assert_eq!(place.apply(&["--hunk", "2", "--check"]).0, Some(0), "it is there already");
     assert_eq!(place.apply(&["--check"]).0, Some(1));
     assert_eq!(place.apply(&["--index"]).0, Some(0));
     assert_eq!((place.read().as_str(), String::from_utf8(place.git(&["show", ":f.rs"]).stdout).unwrap().as_str()), (NEW, NEW));
     assert_eq!(place.dcode(&["undo"]).status.code(), Some(0));
-    assert_eq!(place.read(), OLD.replace("d\n", "D\n"), "each step is undone by itself");
+    assert_eq!(place.read(), OLD.replace("\nd\n", "\nD\n"), "each step is undone by itself");
 }
 
 #[test]

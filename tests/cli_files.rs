@@ -15,21 +15,24 @@ fn refuses(desk: &Desk, arguments: &[&str], exit: i32, says: &str) {
     assert!(said.code == Some(exit) && said.err.contains(says), "{arguments:?}: {:?} {}", said.code, said.err);
 }
 
-const TEXT: &str = "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14\n15\n16\n17\n18\n19\n20\n";
+/// Forty lines that can be told apart.
+fn lines() -> String {
+    (1..=40).map(|number| format!("L{number:02}\n")).collect()
+}
 
 /// The numbers are those of the hunks that git itself shows.
 #[test]
 fn hunks_are_counted_as_git_counts_them() {
     let desk = Desk::in_git();
-    desk.commit("f", TEXT);
+    desk.commit("f", &lines());
     // Two changes near each other are one hunk of git's; one only takes lines away.
-    let now = TEXT.replace("2\n3\n4\n", "two\n3\nfour\n").replace("\n10\n", "\n").replace("18\n", "18\nnew\nlines\n");
+    let now = lines().replace("L02\nL03\nL04\n", "two\nL03\nfour\n").replace("L20\n", "").replace("L35\n", "L35\nnew\nlines\n");
     desk.write("f", &now);
     let shown = desk.git(&["diff", "HEAD", "--", "f"]);
     assert_eq!(shown.matches("\n@@ ").count(), 3, "{shown}");
-    goes_on(&desk, &["f", "--hunk", "1", "--expect", "two\n3\nfour"]);
+    goes_on(&desk, &["f", "--hunk", "1", "--expect", "two\nL03\nfour"]);
     goes_on(&desk, &["f", "--hunk", "3", "--expect", "new\nlines"]);
-    goes_on(&desk, &["f", "--hunk", "3,1", "--expect", "two\n3\nfour", "--expect", "new\nlines"]);
+    goes_on(&desk, &["f", "--hunk", "3,1", "--expect", "two\nL03\nfour", "--expect", "new\nlines"]);
     refuses(&desk, &["f", "--hunk", "2"], 2, "only takes lines away");
     refuses(&desk, &["f", "--hunk", "4"], 2, "has no hunk 4; `git diff HEAD` shows 3");
     refuses(&desk, &["f", "--hunk", "0"], 2, "has no hunk 0");
@@ -38,19 +41,19 @@ fn hunks_are_counted_as_git_counts_them() {
     desk.write("new", "a\nb\n");
     goes_on(&desk, &["new", "--hunk", "1", "--expect", "a\nb"]);
     let unborn = Desk::in_git();
-    unborn.write("f", TEXT);
+    unborn.write("f", &lines());
     unborn.git(&["add", "f"]);
-    goes_on(&unborn, &["f", "--staged", "--expect", TEXT]);
+    goes_on(&unborn, &["f", "--staged", "--expect", &lines()]);
     let outside = Desk::new();
-    outside.write("f", TEXT);
+    outside.write("f", &lines());
     refuses(&outside, &["f", "--hunk", "1"], 2, "need a git work tree");
 }
 
 #[test]
 fn staged_lines_are_found_where_they_are_now() {
     let desk = Desk::in_git();
-    desk.commit("f", TEXT);
-    let staged = TEXT.replace("5\n", "five\n").replace("15\n", "fifteen\nmore\n");
+    desk.commit("f", &lines());
+    let staged = lines().replace("L05\n", "five\n").replace("L15\n", "fifteen\nmore\n");
     desk.write("f", &staged);
     desk.git(&["add", "f"]);
     goes_on(&desk, &["f", "--staged", "--expect", "five", "--expect", "fifteen\nmore"]);
@@ -70,8 +73,8 @@ fn staged_lines_are_found_where_they_are_now() {
 fn line_endings_do_not_move_staged_lines() {
     let desk = Desk::in_git();
     desk.git(&["config", "core.autocrlf", "true"]);
-    desk.commit("f", &TEXT.replace('\n', "\r\n"));
-    desk.write("f", &TEXT.replace("5\n", "five\n").replace('\n', "\r\n"));
+    desk.commit("f", &lines().replace('\n', "\r\n"));
+    desk.write("f", &lines().replace("L05\n", "five\n").replace('\n', "\r\n"));
     desk.git(&["add", "f"]);
     goes_on(&desk, &["f", "--staged", "--expect", "five"]);
     goes_on(&desk, &["f", "--hunk", "1", "--expect", "five"]);

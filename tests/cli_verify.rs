@@ -36,7 +36,7 @@ fn what_passes_is_written_and_what_fails_is_not() {
 
     // What no candidate can pass: the old text passes, so it is theirs. Lines with `sum` are blamed, and remasked.
     desk.write("mean.py", MEAN);
-    let script = "sh -c 'grep -n return mean.py | grep -q total && exit 0; echo mean.py:2: error: use no builtins; exit 1'";
+    let script = "sh -c 'grep -q \"total = 0\" mean.py && exit 0; echo mean.py:2: error: use no builtins; exit 1'";
     let said = edit(&desk, &model, &["--in-place", "--json", "--verify", script, "--verify-rounds", "1"]);
     assert_eq!(said.code, Some(3), "{}\n{}", said.out, said.err);
     assert_eq!(desk.read("mean.py"), MEAN);

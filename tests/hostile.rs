@@ -153,7 +153,7 @@ fn names_that_act_on_a_terminal() {
 fn an_edit_in_it_is_harmless() {
     let Some(model) = model() else { return };
     let (desk, mark) = trap();
-    let said = desk.dcode(&["edit", "a.py", "--range", "3:3", "--json", "--steps", "30", "--model", &model, "--device", "cpu"]);
+    let said = desk.dcode(&["edit", "a.py", "--range", "3:3", "--json", "--steps", "8", "--model", &model, "--device", "cpu"]);
     assert!(matches!(said.code, Some(0 | 3 | 6)), "{}", said.err);
     assert_harmless("json", &said.out);
     assert_harmless("stderr", &said.err);

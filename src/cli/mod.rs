@@ -88,47 +88,59 @@ enum Command {
 /// Runs what the command line asks for.
 pub fn main() -> ExitCode {
     quiet_panics();
-    let code = match parse() {
-        Ok((cli, layers)) => match run(&cli, &layers) {
-            Ok(exit) => exit.into(),
-            Err(failure) => failed(&failure),
-        },
-        Err(Unparsed::Arguments(error)) => {
-            let _ = error.print();
-            if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() }
-        }
-        Err(Unparsed::Settings(failure)) => failed(&failure),
-    };
+    let code = code_of(|| {
+        let (cli, layers) = parse()?;
+        Ok(run(&cli, &layers)?)
+    });
     // When the edit failed beside it, a command may still run.
     crate::verify::process::close();
-    code
+    code.into()
 }
 
-fn failed(failure: &Failure) -> ExitCode {
-    if !failure.message.is_empty() {
-        say(&format!("dcode: {}", failure.message));
+/// How `work` ended, with what is to be said about it on standard error. A panic was told by its hook.
+fn code_of(work: impl FnOnce() -> Result<Exit, Ended>) -> Exit {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(Ended::Arguments(error))) => {
+            let _ = error.print();
+            if error.use_stderr() { Exit::Usage } else { Exit::Ok }
+        }
+        Ok(Err(Ended::Failed(failure))) => {
+            if !failure.message.is_empty() {
+                say(&format!("dcode: {}", failure.message));
+            }
+            failure.exit
+        }
+        Err(_) => Exit::Internal,
     }
-    failure.exit.into()
 }
 
-/// Why there is nothing to run.
-enum Unparsed {
+/// Why a command ended without its result.
+enum Ended {
+    /// The command line cannot be read, or help was asked for.
     Arguments(clap::Error),
-    Settings(Failure),
+    /// The command failed.
+    Failed(Failure),
 }
 
-impl From<clap::Error> for Unparsed {
+impl From<clap::Error> for Ended {
     fn from(error: clap::Error) -> Self {
-        Unparsed::Arguments(error)
+        Ended::Arguments(error)
+    }
+}
+
+impl From<Failure> for Ended {
+    fn from(failure: Failure) -> Self {
+        Ended::Failed(failure)
     }
 }
 
 /// Reads the command line twice: the files on it tell whose settings are its defaults.
-fn parse() -> Result<(Cli, Layers), Unparsed> {
+fn parse() -> Result<(Cli, Layers), Ended> {
     let matches = Cli::command().try_get_matches()?;
     let cli = Cli::from_arg_matches(&matches)?;
     cli.check(&matches)?;
-    let layers = defaults::load(cli.place()).map_err(Unparsed::Settings)?;
+    let layers = defaults::load(cli.place())?;
     let matches = defaults::apply(Cli::command(), &layers).try_get_matches()?;
     Ok((Cli::from_arg_matches(&matches)?, layers))
 }
@@ -211,4 +223,18 @@ pub(crate) fn say(line: &str) {
 /// Writes a line to standard output.
 pub(crate) fn print(line: &str) -> Result<(), Failure> {
     Ok(writeln!(std::io::stdout(), "{line}")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_has_its_code() {
+        assert_eq!(code_of(|| panic!("a fault")), Exit::Internal);
+        let engine = crate::edit::error::EditError::Engine("device lost".to_owned());
+        assert_eq!(code_of(|| Err(Failure::from(engine).into())), Exit::Internal);
+        assert_eq!(Exit::Internal as u8, 70);
+        assert_eq!(code_of(|| Err(Failure::usage("wrong").into())), Exit::Usage);
+    }
 }

@@ -82,6 +82,7 @@ fn on_a_terminal(desk: &Desk, model: &str, key: &str) -> u32 {
         portable_pty::native_pty_system().openpty(PtySize { rows: 40, cols: 100, pixel_width: 0, pixel_height: 0 }).unwrap();
     let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_dcode"));
     command.args(["edit", "a.py", "--range", "2:2", "-i", "Use addition: x + x.", "--model", model, "--device", "cpu"]);
+    command.args(["--verify", "grep -q return a.py"]);
     command.cwd(&desk.folder);
     for (name, value) in [("DCODE_HOME", desk.home.as_os_str()), ("TERM", "xterm-256color".as_ref())] {
         command.env(name, value);
@@ -102,6 +103,6 @@ fn on_a_terminal(desk: &Desk, model: &str, key: &str) -> u32 {
             writer.flush().unwrap();
         }
     }
-    assert!(answered, "{seen}");
+    assert!(answered && seen.contains("candidate 0: `grep -q return a.py` passed"), "{seen}");
     child.wait().unwrap().exit_code()
 }

@@ -78,7 +78,7 @@ pub fn rank(parts: &[Part], proposals: &mut [Proposal]) {
         Some(false) => 2,
     };
     let usable = |proposal: &Proposal| proposal.parts.iter().all(Candidate::is_acceptable);
-    let complaints = |proposal: &Proposal| proposal.verdict.as_ref().map_or(0, |verdict| verdict.new().count());
+    let complaints = |proposal: &Proposal| proposal.verdict.as_ref().map_or(0, |verdict| verdict.complaints().count());
     let score = |proposal: &Proposal| -> f64 { proposal.parts.iter().map(|part| part.score.unwrap_or(f64::NEG_INFINITY)).sum() };
     let confidence = |proposal: &Proposal| -> f32 { proposal.parts.iter().map(|part| part.confidence).sum() };
     let size = |proposal: &Proposal| -> usize { parts.iter().zip(&proposal.parts).map(|(part, new)| changed(part, new)).sum() };

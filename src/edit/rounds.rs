@@ -176,7 +176,7 @@ fn remask(parts: &[Part], failed: &Proposal, round: usize) -> Option<Remask> {
 fn blame(spliced: &Spliced, part: &Part, verdict: &Verdict) -> Vec<Span> {
     let document = &spliced.document;
     let at = |diagnostic: &&Diagnostic| diagnostic.level == Level::Error && diagnostic.file == part.relative;
-    let mut lines: Vec<(usize, usize)> = verdict.new().filter(at).map(|found| (found.line, found.last_line)).collect();
+    let mut lines: Vec<(usize, usize)> = verdict.complaints().filter(at).map(|found| (found.line, found.last_line)).collect();
     lines.sort_unstable();
     let mut spans: Vec<Span> = Vec::new();
     for span in &spliced.spans {
@@ -198,7 +198,7 @@ fn blame(spliced: &Spliced, part: &Part, verdict: &Verdict) -> Vec<Span> {
 
 /// What the command said, for the instruction: the errors, those in the edited file first; without any, the end of its output.
 fn complaint(verdict: &Verdict, file: &Path) -> String {
-    let mut errors: Vec<&Diagnostic> = verdict.new().filter(|diagnostic| diagnostic.level == Level::Error).collect();
+    let mut errors: Vec<&Diagnostic> = verdict.complaints().filter(|diagnostic| diagnostic.level == Level::Error).collect();
     errors.sort_by_key(|diagnostic| diagnostic.file != file);
     let mut said: Vec<&str> = errors.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
     said.dedup();

@@ -94,7 +94,7 @@ impl Verdict {
     }
 
     /// New complaints, notes left out.
-    pub fn new(&self) -> impl Iterator<Item = &Diagnostic> {
+    pub fn complaints(&self) -> impl Iterator<Item = &Diagnostic> {
         self.results.iter().flat_map(|result| &result.new).filter(|diagnostic| diagnostic.level != Level::Note)
     }
 

@@ -47,7 +47,7 @@ fn a_candidate_passes_or_fails_with_the_place() {
     let verdict = verify(&mut verifier, "lib.rs", &LIB.replace('1', "\"x\""));
     assert!(!verdict.passed());
     assert_eq!(verdict.results.len(), 1, "the second command is not run on what does not compile");
-    let new: Vec<_> = verdict.new().collect();
+    let new: Vec<_> = verdict.complaints().collect();
     assert_eq!((new.len(), new[0].line, new[0].level), (1, 2, Level::Error));
     assert!(new[0].message.starts_with("mismatched types"), "{}", new[0].message);
     assert!(verify(&mut verifier, "lib.rs", LIB).passed(), "an earlier candidate leaves nothing behind");
@@ -60,15 +60,15 @@ fn old_failures_are_not_blamed() {
     let place = Place::new(&[("lib.rs", &broken)]);
     let mut verifier = place.start(&["lib.rs"], &[RUSTC], 60).unwrap();
     let verdict = verify(&mut verifier, "lib.rs", &format!("// more\n// lines\n{broken}"));
-    assert!(verdict.passed() && verdict.results[0].failed_before && verdict.new().count() == 0);
+    assert!(verdict.passed() && verdict.results[0].failed_before && verdict.complaints().count() == 0);
     let verdict = verify(&mut verifier, "lib.rs", &broken.replace("    1\n", "    nothing\n"));
     assert!(!verdict.passed());
-    assert_eq!(verdict.new().map(|new| new.line).collect::<Vec<_>>(), [2]);
+    assert_eq!(verdict.complaints().map(|new| new.line).collect::<Vec<_>>(), [2]);
     // The same complaint once more, in the lines of the candidate.
     let twice = broken.replace("    1\n", "    \"new\"\n");
     let splice = Splice { path: Path::new("lib.rs"), bytes: twice.as_bytes(), lines: vec![1..=3] };
     let verdict = verifier.verify(&[splice], &mut |_| {}).unwrap();
-    assert_eq!(verdict.new().map(|new| new.line).collect::<Vec<_>>(), [2]);
+    assert_eq!(verdict.complaints().map(|new| new.line).collect::<Vec<_>>(), [2]);
 }
 
 #[test]

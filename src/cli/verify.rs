@@ -82,9 +82,6 @@ impl Starting {
 impl VerifyArgs {
     /// The commands: those of the command line, or else the configured ones.
     fn checks(&self, layers: &Layers, root: &Path) -> Result<Vec<Check>, Failure> {
-        if self.no_verify {
-            return Ok(Vec::new());
-        }
         if self.verify.is_empty() {
             let configured = layers.verify_commands().iter();
             return Ok(configured.map(|argv| Check { argv: argv.clone(), folder: PathBuf::new() }).collect());
@@ -104,6 +101,9 @@ impl VerifyArgs {
     /// # Errors
     /// The commands cannot be read, or there is no place for a copy of the files.
     pub fn start(&self, layers: &Layers, jobs: &[FileJob]) -> Result<Option<Starting>, Failure> {
+        if self.no_verify || (self.verify.is_empty() && layers.verify_commands().is_empty()) {
+            return Ok(None);
+        }
         let tree = common_tree(jobs)?;
         let root = match (tree, jobs.first()) {
             (Some(tree), _) => tree.root().to_path_buf(),
@@ -111,9 +111,6 @@ impl VerifyArgs {
             (None, None) => return Ok(None),
         };
         let checks = self.checks(layers, &root)?;
-        if checks.is_empty() {
-            return Ok(None);
-        }
         let apart = |job: &FileJob| Ok(job.place.target()?.path().parent() != Some(root.as_path()));
         if tree.is_none() && jobs.iter().map(apart).collect::<Result<Vec<bool>, Failure>>()?.contains(&true) {
             return Err(Failure::usage("--verify of files in several folders needs a git work tree around them"));

@@ -5,6 +5,7 @@
 //! ignores is not copied; what commands leave behind stays, except in place of a copied file.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::fs::Metadata;
 use std::io;
@@ -170,6 +171,14 @@ impl Shadow {
             return Err(ShadowError::TooLarge { root: self.root.clone(), files: present.len(), bytes });
         }
         let mut old = std::mem::take(&mut self.copied);
+        // What is gone goes first: a folder may have its name now.
+        let kept: BTreeSet<&PathBuf> = present.iter().map(|(path, _)| *path).collect();
+        for path in old.keys().filter(|path| !kept.contains(path)) {
+            // Only below folders that are really there: a command may have put a link in place of one.
+            if self.is_plain(path.parent().unwrap_or(Path::new(""))) {
+                remove(&tree.join(path)).map_err(failed("remove it", &tree.join(path)))?;
+            }
+        }
         let mut copied = BTreeMap::new();
         for (path, metadata) in present {
             let before = old.remove(path);
@@ -177,12 +186,6 @@ impl Shadow {
                 copied.insert(path.clone(), before);
             } else if let Some(new) = self.copy(path, &metadata)? {
                 copied.insert(path.clone(), new);
-            }
-        }
-        for path in old.keys() {
-            // Only below folders that are really there: a command may have put a link in place of one.
-            if self.is_plain(path.parent().unwrap_or(Path::new(""))) {
-                remove(&tree.join(path)).map_err(failed("remove it", &tree.join(path)))?;
             }
         }
         self.copied = copied;

@@ -63,6 +63,16 @@ fn it_follows_the_files_and_copies_only_what_changed() {
     drop(shadow);
     let shadow = place.shadow(&["a"]);
     assert!(!shadow.tree().join("d/b").exists() && shadow.tree().join("built").exists());
+    drop(shadow);
+    // A file that became a folder, and back.
+    std::fs::remove_file(place.root.join("a")).unwrap();
+    place.write("a/b/c", "deep");
+    let shadow = place.shadow(&["a/b/c"]);
+    assert_eq!(read(&shadow, "a/b/c"), "deep");
+    drop(shadow);
+    std::fs::remove_dir_all(place.root.join("a")).unwrap();
+    place.write("a", "again");
+    assert_eq!(read(&place.shadow(&["a"]), "a"), "again");
 }
 
 /// A save within the tick of the clock in which the file was copied.

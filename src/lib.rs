@@ -7,6 +7,7 @@
 
 pub mod bench;
 pub mod cli;
+pub mod config;
 pub mod diffusion;
 pub mod document;
 pub mod edit;
@@ -17,3 +18,4 @@ pub mod screen;
 pub mod syntax;
 pub mod text;
 pub mod tui;
+pub mod verify;

@@ -137,8 +137,10 @@ fn a_plan_is_looked_at_applied_and_undone() {
         std::fs::write(place.home.with_file_name("diff"), diff).unwrap();
         place.git(&["apply", "../diff"]);
         assert_eq!(place.read(), NEW, "git takes the same diff");
-        // Once more: what the plan replaces is gone.
-        place.refuses(&[], 4, "cannot be found");
+        // Once more: all of it is there.
+        let (code, _, stderr) = place.apply(&[]);
+        assert!(code == Some(0) && stderr.contains("the plan changes nothing"), "{stderr}");
+        assert_eq!(place.read(), NEW);
     }
 }
 
@@ -163,6 +165,20 @@ fn hunks_and_candidates_are_chosen_by_number() {
     place.write("f.rs", OLD);
     assert_eq!(place.apply(&["--candidate", "2"]).0, Some(0));
     assert_eq!(place.read(), OLD.replace("d\nmiddle", "middle"));
+}
+
+#[test]
+fn the_rest_of_a_plan_can_be_applied_later() {
+    let place = Place::in_git();
+    place.plan(&[CAPITALS]);
+    assert_eq!(place.apply(&["--hunk", "2", "--index"]).0, Some(0));
+    assert_eq!(place.read(), OLD.replace("\nd\n", "\nD\n"));
+    assert_eq!(place.apply(&["--hunk", "2", "--check"]).0, Some(0), "it is there already");
+    assert_eq!(place.apply(&["--check"]).0, Some(1));
+    assert_eq!(place.apply(&["--index"]).0, Some(0));
+    assert_eq!((place.read().as_str(), String::from_utf8(place.git(&["show", ":f.rs"]).stdout).unwrap().as_str()), (NEW, NEW));
+    assert_eq!(place.dcode(&["undo"]).status.code(), Some(0));
+    assert_eq!(place.read(), OLD.replace("\nd\n", "\nD\n"), "each step is undone by itself");
 }
 
 #[test]

@@ -6,10 +6,24 @@
 #[cfg(unix)]
 mod cli_apply;
 mod cli_bad_input;
+#[cfg(unix)]
+mod cli_config;
 mod cli_edit;
+#[cfg(unix)]
+mod cli_exit_codes;
+#[cfg(unix)]
+mod cli_files;
+#[cfg(unix)]
+mod cli_git;
 mod cli_journal;
+#[cfg(unix)]
+mod cli_processes;
 mod cli_reference;
+#[cfg(unix)]
+mod cli_verify;
 mod common;
+#[cfg(unix)]
+mod desk;
 mod edit_reference;
 mod edit_steer;
 mod goldens;
@@ -21,13 +35,19 @@ mod hook_model;
 mod hook_precommit;
 #[cfg(unix)]
 mod hook_report;
+#[cfg(unix)]
+mod hostile;
 mod model_readers;
 mod model_sequence;
 mod model_vectors;
+#[cfg(target_os = "linux")]
+mod offline;
 #[cfg(unix)]
 mod patch_files;
 #[cfg(unix)]
 mod patch_git;
+#[cfg(unix)]
+mod patch_state;
 #[cfg(unix)]
 mod patch_unified;
 #[cfg(unix)]

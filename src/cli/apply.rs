@@ -54,9 +54,17 @@ pub fn run(args: &ApplyArgs, color: ColorChoice) -> Result<Exit, Failure> {
     let plan = read(&args.plan)?;
     let number = args.candidate.unwrap_or(1);
     let candidate = number.checked_sub(1).and_then(|index| plan.candidates.get(index));
-    if args.candidate.is_none() && candidate.is_some_and(|candidate| candidate.syntax.as_deref() == Some("broken")) {
-        let message = "the best candidate of the plan does not parse; nothing was written. --candidate 1 takes it all the same";
-        return Err(Failure::new(Exit::NoCandidate, message));
+    if let (None, Some(candidate)) = (args.candidate, candidate) {
+        let why = match (candidate.syntax.as_deref(), candidate.verify.as_deref()) {
+            (Some("broken"), _) => Some("does not parse"),
+            (_, Some("failed")) => Some("does not pass the commands"),
+            _ => None,
+        };
+        if let Some(why) = why {
+            let message =
+                format!("the best candidate of the plan {why}; nothing was written. --candidate 1 takes it all the same");
+            return Err(Failure::new(Exit::NoCandidate, message));
+        }
     }
     let (root, tree) = here()?;
     let changes = plan.changes(Some(&root), number, &args.hunks)?;

@@ -13,11 +13,11 @@ use crate::diffusion::length::Length;
 use crate::diffusion::samplers::choice::Choice;
 use crate::document::ContentHash;
 use crate::document::Document;
+use crate::document::Expand;
 use crate::document::RangeSpec;
 use crate::document::ResolvedRange;
 use crate::document::Span;
 use crate::document::Spans;
-use crate::document::range::Expand;
 use crate::document::range::Position;
 use crate::edit::request::EditOptions;
 use crate::edit::request::EditRequest;
@@ -122,7 +122,8 @@ fn length(text: &str) -> Result<Length, String> {
     }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+/// A number of seconds above 0.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let value: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     if value > 0.0 && value <= 1e6 {
         Ok(Duration::from_secs_f64(value))
@@ -162,14 +163,22 @@ impl RangeArgs {
     /// # Errors
     /// A range does not fit the document, or two overlap.
     pub fn resolve(&self, document: &Document) -> Result<(Spans, Vec<ResolvedRange>), Failure> {
-        let select = SyntaxSelect;
-        let specs = self.specs();
-        let resolved = specs.iter().map(|range| range.resolve_with(document, Some(&select)));
-        let mut resolved = resolved.collect::<Result<Vec<ResolvedRange>, _>>()?;
-        resolved.sort_by_key(|range| (range.span.start, range.span.end));
-        let spans: Vec<Span> = resolved.iter().map(|range| range.span).collect();
-        Ok((Spans::new(document, spans)?, resolved))
+        resolve(document, &self.specs(), Vec::new())
     }
+}
+
+/// Finds ranges in the document and puts them in order, together with spans that are known already.
+///
+/// # Errors
+/// A range does not fit the document, or two overlap.
+pub fn resolve(document: &Document, specs: &[RangeSpec], spans: Vec<Span>) -> Result<(Spans, Vec<ResolvedRange>), Failure> {
+    let select = SyntaxSelect;
+    let found = specs.iter().map(|range| range.resolve_with(document, Some(&select)));
+    let mut resolved = found.collect::<Result<Vec<ResolvedRange>, _>>()?;
+    resolved.extend(spans.into_iter().map(|span| ResolvedRange::of(document, span)));
+    resolved.sort_by_key(|range| (range.span.start, range.span.end));
+    let spans: Vec<Span> = resolved.iter().map(|range| range.span).collect();
+    Ok((Spans::new(document, spans)?, resolved))
 }
 
 /// What the file must hold, so that a script fails when lines moved.
@@ -184,6 +193,11 @@ pub struct ExpectArgs {
 }
 
 impl ExpectArgs {
+    /// Whether nothing is expected.
+    pub fn is_empty(&self) -> bool {
+        self.expect_hash.is_none() && self.expect.is_empty()
+    }
+
     /// Compares the document and the text of its spans with what is expected.
     ///
     /// # Errors

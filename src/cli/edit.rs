@@ -4,54 +4,67 @@ use std::io::IsTerminal;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
+use serde_json::Value;
 use serde_json::json;
 
 use crate::cli::common::ExpectArgs;
 use crate::cli::common::ModelArgs;
 use crate::cli::common::RangeArgs;
 use crate::cli::common::SamplingArgs;
-use crate::cli::common::request;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
+use crate::cli::files::ChangeArgs;
+use crate::cli::files::FileJob;
+use crate::cli::files::collect;
+use crate::cli::files::common_tree;
+use crate::cli::guarded::SecretArgs;
 use crate::cli::hidden::HiddenArgs;
 use crate::cli::json;
 use crate::cli::plan::may_save;
 use crate::cli::plan::of_edit;
 use crate::cli::plan::save;
 use crate::cli::say;
+use crate::cli::session::Session;
+use crate::cli::session::Told;
 use crate::cli::show::Output;
 use crate::cli::show::diff_bytes;
 use crate::cli::show::new_bytes;
+use crate::cli::verify;
+use crate::cli::verify::Starting;
+use crate::cli::verify::VerifyArgs;
 use crate::cli::work::Choice;
 use crate::cli::work::acceptable;
-use crate::cli::work::finish;
-use crate::cli::work::hunks;
-use crate::cli::write::Place;
+use crate::cli::work::confidence;
+use crate::cli::work::syntax_word;
 use crate::cli::write::no_tree_to_stage;
-use crate::document::Document;
-use crate::document::ResolvedRange;
-use crate::document::Spans;
-use crate::edit::candidate::Candidate;
+use crate::cli::write::write;
+use crate::config::Layers;
 use crate::edit::engine::Engine;
 use crate::edit::event::Event;
+use crate::edit::proposal::Part;
+use crate::edit::proposal::Proposal;
+use crate::edit::rounds::VerifyEvent;
 use crate::model::locate::locate;
-use crate::patch::hunk::Hunk;
+use crate::patch::apply::FileChange;
 use crate::screen::colour::ColorChoice;
 
-/// Rewrite spans of a file
+/// Rewrite spans of one or several files
 ///
 /// On a terminal the edit is shown live and nothing is written before you accept it. Otherwise the diff is printed and nothing
-/// is written, unless --in-place says so.
+/// is written, unless --in-place says so. Several files are written together or not at all.
 #[derive(Args, Debug)]
 pub struct EditArgs {
-    /// File to edit
-    pub file: PathBuf,
+    /// Files to edit; a.rs::Type::name and a.rs#10:40 name the span too, which several files need
+    #[arg(value_name = "FILE", required_unless_present = "staged")]
+    pub files: Vec<PathBuf>,
     /// What may change
     #[command(flatten)]
     pub ranges: RangeArgs,
+    /// What may change, as git sees it
+    #[command(flatten)]
+    pub changes: ChangeArgs,
     /// What the file must hold
     #[command(flatten)]
     pub expect: ExpectArgs,
@@ -61,7 +74,7 @@ pub struct EditArgs {
     /// Show the diff and write nothing, also on a terminal
     #[arg(long, group = "destination")]
     pub dry_run: bool,
-    /// Write the best candidate to the file without asking, if it parses
+    /// Write the best candidate without asking, if it parses and passes the commands
     #[arg(long, group = "destination")]
     pub in_place: bool,
     /// Print the whole new text instead of a diff, and write nothing
@@ -86,9 +99,15 @@ pub struct EditArgs {
     /// How candidates are made
     #[command(flatten)]
     pub sampling: SamplingArgs,
+    /// What candidates must pass
+    #[command(flatten)]
+    pub verify: VerifyArgs,
     /// Which characters may come into the file
     #[command(flatten)]
     pub hidden: HiddenArgs,
+    /// Which files may be edited
+    #[command(flatten)]
+    pub secrets: SecretArgs,
     /// Which model runs where
     #[command(flatten)]
     pub model: ModelArgs,
@@ -98,43 +117,49 @@ pub struct EditArgs {
 ///
 /// # Errors
 /// See [`Exit`].
-pub fn run(args: &EditArgs, color: ColorChoice) -> Result<Exit, Failure> {
-    let result = edit(args, color);
+pub fn run(args: &EditArgs, color: ColorChoice, layers: &Layers) -> Result<Exit, Failure> {
+    let result = edit(args, color, layers);
     if let (Err(failure), true) = (&result, args.json) {
         print_json(&json!({ "type": "error", "exit": failure.exit as u8, "message": failure.message }))?;
     }
     result
 }
 
-fn edit(args: &EditArgs, color: ColorChoice) -> Result<Exit, Failure> {
-    let document = Arc::new(Document::read(&args.file)?);
-    let place = Place::of(&args.file)?;
-    if args.ranges.specs().is_empty() {
-        let hint = format!("name what may change, such as `dcode edit {} --range 10:40`", args.file.display());
-        return Err(Failure::usage(format!("no range given; {hint}")));
-    }
-    let (spans, resolved) = args.ranges.resolve(&document)?;
-    args.expect.check(&document, &resolved)?;
+fn edit(args: &EditArgs, color: ColorChoice, layers: &Layers) -> Result<Exit, Failure> {
+    let jobs = collect(&args.files, &args.ranges, &args.changes, &args.expect, args.secrets)?;
     let on_terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let asks = on_terminal && !args.json && !args.dry_run && !args.in_place && !args.stdout && args.plan.is_none();
-    check_destination(args, &place, asks)?;
+    check_destination(args, &jobs, asks)?;
     let files = locate(args.model.model.as_deref())?;
+    let verifier = args.verify.start(layers, &jobs)?;
     let engine = Engine::start(files, args.model.device)?;
-    let mut request = request(Arc::clone(&document), spans.clone(), args.instruction.as_deref(), &args.sampling);
-    request.options.paused = args.steer;
-    request.options.record = args.trajectory.is_some();
-    engine.submit(request);
+    let session = Session {
+        engine: &engine,
+        instruction: args.instruction.as_deref(),
+        sampling: &args.sampling,
+        rounds: usize::from(args.verify.verify_rounds),
+        paused: args.steer,
+        record: args.trajectory.is_some(),
+    };
+    session.submit(&jobs);
     if asks {
-        return crate::cli::interactive::run(&engine, &document, &place, &spans, &resolved, args, color);
+        return crate::cli::interactive::run(&session, &jobs, verifier, args, color);
     }
-    let work = Work { args, document: &document, place: &place, spans: &spans, resolved: &resolved, color };
-    if args.json { work.as_json(&engine) } else { work.plain(&engine) }
+    let work = Work { args, jobs: &jobs, parts: jobs.iter().map(FileJob::part).collect(), session: &session, color };
+    if args.json { work.as_json(verifier) } else { work.plain(verifier) }
 }
 
 /// What would make the result useless is found before the model is loaded.
-fn check_destination(args: &EditArgs, place: &Place, asks: bool) -> Result<(), Failure> {
+fn check_destination(args: &EditArgs, jobs: &[FileJob], asks: bool) -> Result<(), Failure> {
+    let tree = common_tree(jobs)?;
     if args.in_place || args.plan.is_some() {
-        place.target()?;
+        jobs.iter().try_for_each(|job| job.place.target().map(drop))?;
+    }
+    if jobs.len() > 1 && (args.steer || args.trajectory.is_some()) {
+        return Err(Failure::usage("--steer and --trajectory follow one file; name one"));
+    }
+    if args.stdout && jobs.len() > 1 {
+        return Err(Failure::usage("--stdout prints one file; leave it out for a diff of several"));
     }
     if let Some(plan) = &args.plan {
         if args.json && plan.as_os_str() == "-" {
@@ -142,44 +167,53 @@ fn check_destination(args: &EditArgs, place: &Place, asks: bool) -> Result<(), F
         }
         may_save(plan)?;
     }
-    match place.tree() {
+    match tree {
         _ if !args.index => Ok(()),
         _ if !asks && !args.in_place => Err(Failure::usage("--index stages what is written; add --in-place")),
         None => Err(no_tree_to_stage()),
-        Some(tree) => Ok(tree.refuse_to_stage(place.target()?.relative())?),
+        Some(tree) => jobs.iter().try_for_each(|job| Ok(tree.refuse_to_stage(job.place.target()?.relative())?)),
     }
 }
 
 /// One edit without a person.
 struct Work<'a> {
     args: &'a EditArgs,
-    document: &'a Document,
-    place: &'a Place,
-    spans: &'a Spans,
-    resolved: &'a [ResolvedRange],
+    jobs: &'a [FileJob],
+    parts: Vec<Part>,
+    session: &'a Session<'a>,
     color: ColorChoice,
 }
 
 impl Work<'_> {
-    fn plain(&self, engine: &Engine) -> Result<Exit, Failure> {
-        for range in self.resolved {
-            say(&format!("{} {range}", self.document.path().display()));
-        }
+    fn plain(&self, verifier: Option<Starting>) -> Result<Exit, Failure> {
+        say_ranges(self.jobs);
         let mut progress = crate::cli::progress::Progress::new();
-        let candidates = finish(engine, &mut |event| {
-            if let Event::Started { instruction_cut: true, .. } = event {
-                progress.clear();
-                say("note: the instruction is longer than the model's window; its end was left out");
+        let proposals = self.session.run(self.jobs, verifier, &mut |told| {
+            match told {
+                Told::Engine { event, again, .. } => {
+                    if let (Event::Started { instruction_cut: true, .. }, false) = (event, again) {
+                        progress.clear();
+                        say(INSTRUCTION_CUT);
+                    }
+                    progress.show(event);
+                    if !again {
+                        record(self.args, event)?;
+                    }
+                }
+                Told::Verify(event @ VerifyEvent::Running { .. }) => progress.line(&verify::line(&event)),
+                Told::Verify(event) => {
+                    progress.clear();
+                    say(&verify::line(&event));
+                }
             }
-            progress.show(event);
-            record(self.args, event)
+            Ok(())
         });
         progress.clear();
-        let candidates = candidates?;
-        let choices = match self.choices(&candidates) {
+        let proposals = proposals?;
+        let choices = match self.choices(&proposals) {
             Ok(choices) => choices,
             Err(failure) => {
-                self.show_unacceptable(&candidates)?;
+                self.show_unacceptable(&proposals)?;
                 return Err(failure);
             }
         };
@@ -187,77 +221,96 @@ impl Work<'_> {
         if let Some(plan) = &self.args.plan {
             self.save_plan(plan, &choices)?;
         } else if self.args.in_place {
-            self.write(&best.hunks)?;
+            self.write(best)?;
         } else {
-            self.print(&best.hunks)?;
+            self.print(best)?;
         }
-        say(&summary(&best.hunks, best.candidate));
+        say(&summary(best));
         Ok(Exit::Ok)
     }
 
-    fn choices<'c>(&self, candidates: &'c [Candidate]) -> Result<Vec<Choice<'c>>, Failure> {
-        acceptable(self.document, self.spans, candidates, self.args.hidden)
+    fn choices<'c>(&self, proposals: &'c [Proposal]) -> Result<Vec<Choice<'c>>, Failure> {
+        acceptable(&self.parts, proposals, self.args.hidden)
     }
 
     /// A person may still want to see it; it is marked by the message and the exit code. What hides characters is not shown.
-    fn show_unacceptable(&self, candidates: &[Candidate]) -> Result<(), Failure> {
+    fn show_unacceptable(&self, proposals: &[Proposal]) -> Result<(), Failure> {
         if self.args.plan.is_some() {
             return Ok(());
         }
-        let Some(first) = candidates.first() else { return Ok(()) };
-        let hunks = hunks(self.document, self.spans, first)?;
-        if self.args.hidden.check(self.document, &hunks).is_ok() { self.print(&hunks) } else { Ok(()) }
+        let Some(first) = proposals.first() else { return Ok(()) };
+        let choice = Choice::of(&self.parts, first)?;
+        if choice.check_hidden(&self.parts, self.args.hidden).is_ok() { self.print(&choice) } else { Ok(()) }
     }
 
     /// The diff, or the whole new text.
-    fn print(&self, hunks: &[Hunk]) -> Result<(), Failure> {
+    fn print(&self, choice: &Choice<'_>) -> Result<(), Failure> {
         let output = Output::detect(self.color);
-        if self.args.stdout {
-            return output.text(self.document, hunks);
+        for (job, hunks) in self.jobs.iter().zip(&choice.hunks) {
+            match self.args.stdout {
+                true => output.text(&job.document, hunks)?,
+                false => output.diff(&job.document, hunks, &job.place.diff_path())?,
+            }
         }
-        output.diff(self.document, hunks, &self.place.diff_path())
+        Ok(())
     }
 
-    fn write(&self, hunks: &[Hunk]) -> Result<(), Failure> {
-        if hunks.is_empty() {
-            return Ok(());
-        }
-        self.place.write(self.document, hunks, self.args.instruction.as_deref(), self.args.index)
+    fn write(&self, choice: &Choice<'_>) -> Result<(), Failure> {
+        apply(self.jobs, &choice.hunks, self.args)
     }
 
     fn save_plan(&self, plan: &Path, choices: &[Choice<'_>]) -> Result<(), Failure> {
-        let target = self.place.target()?;
-        let path = if target.root().is_some() { target.relative() } else { target.path() };
-        let instruction = self.args.instruction.as_deref();
-        save(&of_edit(self.document, path.to_path_buf(), self.spans, instruction, choices), plan)
+        save(&of_edit(self.jobs, self.args.instruction.as_deref(), choices)?, plan)
     }
 
-    fn as_json(&self, engine: &Engine) -> Result<Exit, Failure> {
-        print_json(&json::start(self.document))?;
-        print_json(&json::resolved(self.document, self.resolved))?;
-        let candidates = finish(engine, &mut |event| {
-            if let (Event::Started { .. }, true) = (event, self.args.steer) {
-                // Only now: commands that come before a request begins are forgotten.
-                crate::cli::steer::follow(std::io::stdin(), engine.steering(), |line| drop(print_json(&line)))?;
+    fn as_json(&self, verifier: Option<Starting>) -> Result<Exit, Failure> {
+        if let Some(first) = self.jobs.first() {
+            print_json(&json::start(&first.document))?;
+        }
+        self.jobs.iter().try_for_each(|job| print_json(&json::resolved(&job.document, &job.resolved)))?;
+        let several = self.jobs.len() > 1;
+        let proposals = self.session.run(self.jobs, verifier, &mut |told| {
+            if let Told::Engine { event, again: false, .. } = told {
+                if let (Event::Started { .. }, true) = (event, self.args.steer) {
+                    // Only now: commands that come before a request begins are forgotten.
+                    crate::cli::steer::follow(std::io::stdin(), self.session.engine.steering(), |line| drop(print_json(&line)))?;
+                }
+                record(self.args, event)?;
             }
-            record(self.args, event)?;
-            json::event(event).map_or(Ok(()), |value| print_json(&value))
+            let value = match told {
+                Told::Engine { file, event, .. } => json::event(event).map(|value| match (several, self.jobs.get(file)) {
+                    (true, Some(job)) => json::with(value, "file", json!(job.document.path().to_string_lossy())),
+                    _ => value,
+                }),
+                Told::Verify(event) => verify::json(&event),
+            };
+            value.map_or(Ok(()), |value| print_json(&value))
         })?;
-        let choices = self.choices(&candidates)?;
+        let choices = self.choices(&proposals)?;
         let Some(best) = choices.first() else { return Ok(Exit::Ok) };
         if let Some(plan) = &self.args.plan {
             self.save_plan(plan, &choices)?;
         } else if self.args.in_place {
-            self.write(&best.hunks)?;
+            self.write(best)?;
         }
-        let new = new_bytes(self.document, &best.hunks)?;
-        let diff = diff_bytes(self.document, &new, &self.place.diff_path());
+        let mut diff = Vec::new();
+        let mut files = Vec::new();
+        for (job, hunks) in self.jobs.iter().zip(&best.hunks) {
+            let new = new_bytes(&job.document, hunks)?;
+            diff.extend(diff_bytes(&job.document, &new, &job.place.diff_path()));
+            files.push(json!({ "file": job.document.path().to_string_lossy(), "hunks": hunks }));
+        }
+        let ranked = |each: &Proposal| {
+            let score = each.parts.iter().map(|part| part.score).sum::<Option<f64>>();
+            json!({ "number": each.number, "score": score, "verify": each.verify_word() })
+        };
         print_json(&json!({
             "type": "result",
-            "candidate": best.candidate.number,
-            "ranked": candidates.iter().map(|each| json!({ "number": each.number, "score": each.score })).collect::<Vec<_>>(),
-            "written": self.args.in_place && !best.hunks.is_empty(),
-            "hunks": best.hunks,
+            "candidate": best.proposal.number,
+            "ranked": proposals.iter().map(ranked).collect::<Vec<Value>>(),
+            "written": self.args.in_place && best.count() > 0,
+            "hunks": best.hunks.concat(),
+            "files": files,
             "diff": String::from_utf8_lossy(&diff),
         }))?;
         Ok(Exit::Ok)
@@ -274,27 +327,52 @@ pub fn record(args: &EditArgs, event: &Event) -> Result<(), Failure> {
     std::fs::write(path, text).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
 }
 
+/// What is said when the instruction does not fit.
+pub const INSTRUCTION_CUT: &str = "note: the instruction is longer than the model's window; its end was left out";
+
+/// Prints what may change.
+pub fn say_ranges(jobs: &[FileJob]) {
+    for job in jobs {
+        for range in &job.resolved {
+            say(&format!("{} {range}", job.document.path().display()));
+        }
+    }
+}
+
+/// Writes the hunks of each file, all files or none.
+///
+/// # Errors
+/// A file changed since it was read, may not be written or staged, or the system refused.
+pub fn apply(jobs: &[FileJob], hunks: &[Vec<crate::patch::hunk::Hunk>], args: &EditArgs) -> Result<(), Failure> {
+    if hunks.iter().all(Vec::is_empty) {
+        return Ok(());
+    }
+    let changes = jobs.iter().zip(hunks).map(|(job, hunks)| job.change(hunks)).collect::<Result<Vec<FileChange>, _>>()?;
+    write(common_tree(jobs)?, changes, args.instruction.as_deref(), args.index).map(drop)
+}
+
 /// One line about what was made.
-pub fn summary(hunks: &[Hunk], candidate: &Candidate) -> String {
-    let what = match hunks.len() {
+pub fn summary(choice: &Choice<'_>) -> String {
+    let what = match choice.count() {
         0 => "no change".to_owned(),
         1 => "1 hunk".to_owned(),
         n => format!("{n} hunks"),
     };
-    let per_pass = candidate.tokens as f64 / candidate.nfe.max(1) as f64;
+    let (proposal, parts) = (choice.proposal, &choice.proposal.parts);
+    let (tokens, nfe) = (parts.iter().map(|part| part.tokens).sum::<usize>(), parts.iter().map(|part| part.nfe).sum::<usize>());
+    let per_pass = tokens as f64 / nfe.max(1) as f64;
+    let syntax = match syntax_word(proposal) {
+        "unknown" => "syntax not judged",
+        word => word,
+    };
+    let verify = proposal.verify_word().map(|word| format!(", {word} the commands")).unwrap_or_default();
+    let confidence = confidence(proposal);
     format!(
-        "{what}, {}, confidence {:.2}, {} tokens in {} forward passes ({per_pass:.1} per pass)",
-        match candidate.syntax_word() {
-            "unknown" => "syntax not judged",
-            word => word,
-        },
-        candidate.confidence,
-        candidate.tokens,
-        candidate.nfe
+        "{what}, {syntax}{verify}, confidence {confidence:.2}, {tokens} tokens in {nfe} forward passes ({per_pass:.1} per pass)"
     )
 }
 
-fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
+fn print_json(value: &Value) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", json::line(value))?;
     Ok(out.flush()?)

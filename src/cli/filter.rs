@@ -20,6 +20,8 @@ use crate::cli::work::acceptable;
 use crate::cli::work::finish;
 use crate::document::Document;
 use crate::edit::engine::Engine;
+use crate::edit::proposal::Part;
+use crate::edit::proposal::combine;
 use crate::model::locate::locate;
 
 /// Rewrite a span of the text on standard input and print the whole text
@@ -72,8 +74,11 @@ fn filtered(args: &FilterArgs, input: &[u8]) -> Result<Vec<u8>, Failure> {
     let engine = Engine::start(locate(args.model.model.as_deref())?, args.model.device)?;
     engine.submit(request(Arc::clone(&document), spans.clone(), args.instruction.as_deref(), &args.sampling));
     let candidates = finish(&engine, &mut |_| Ok(()))?;
-    let choices = acceptable(&document, &spans, &candidates, args.hidden)?;
-    choices.first().map_or_else(|| Ok(input.to_vec()), |best| new_bytes(&document, &best.hunks))
+    let proposals = combine(vec![candidates]);
+    let parts = [Part { document: Arc::clone(&document), spans, relative: args.stdin_filename.clone() }];
+    let choices = acceptable(&parts, &proposals, args.hidden)?;
+    let hunks = choices.first().and_then(|best| best.hunks.first());
+    hunks.map_or_else(|| Ok(input.to_vec()), |hunks| new_bytes(&document, hunks))
 }
 
 impl RangeArgs {

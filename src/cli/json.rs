@@ -97,6 +97,14 @@ fn rounded(probability: f32) -> f64 {
     (f64::from(probability) * 1e4).round() / 1e4
 }
 
+/// An object with one more field.
+pub fn with(mut value: Value, field: &str, content: Value) -> Value {
+    if let Some(object) = value.as_object_mut() {
+        object.insert(field.to_owned(), content);
+    }
+    value
+}
+
 /// A candidate.
 pub fn candidate(candidate: &Candidate) -> Value {
     json!({

@@ -2,13 +2,13 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::path::PathBuf;
 
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
+use crate::cli::files::FileJob;
 use crate::cli::work::Choice;
-use crate::document::Document;
-use crate::document::Spans;
+use crate::cli::work::confidence;
+use crate::cli::work::syntax_word;
 use crate::patch::plan::PLAN_VERSION;
 use crate::patch::plan::Plan;
 use crate::patch::plan::PlanCandidate;
@@ -51,18 +51,26 @@ pub fn may_save(path: &Path) -> Result<(), Failure> {
     Err(Failure::new(Exit::Refused, message))
 }
 
-/// The plan of an edit of one file, with the candidates that may be applied.
-pub fn of_edit(document: &Document, path: PathBuf, spans: &Spans, instruction: Option<&str>, choices: &[Choice<'_>]) -> Plan {
-    let files = vec![PlanFile::new(path, document, spans)];
-    let candidates = choices.iter().map(|choice| PlanCandidate {
-        texts: vec![choice.candidate.texts.clone()],
-        hunks: vec![choice.hunks.clone()],
-        confidence: Some(choice.candidate.confidence),
-        syntax: Some(choice.candidate.syntax_word().to_owned()),
-        verify: None,
-    });
-    let candidates = candidates.collect();
-    Plan { version: PLAN_VERSION, instruction: instruction.map(str::to_owned), files, candidates }
+/// The plan of an edit, with the proposals that may be applied.
+///
+/// # Errors
+/// A file may not be written.
+pub fn of_edit(jobs: &[FileJob], instruction: Option<&str>, choices: &[Choice<'_>]) -> Result<Plan, Failure> {
+    let file = |job: &FileJob| {
+        let target = job.place.target()?;
+        let path = if target.root().is_some() { target.relative() } else { target.path() };
+        Ok(PlanFile::new(path.to_path_buf(), &job.document, &job.spans))
+    };
+    let candidate = |choice: &Choice<'_>| PlanCandidate {
+        texts: choice.proposal.texts(),
+        hunks: choice.hunks.clone(),
+        confidence: Some(confidence(choice.proposal)),
+        syntax: Some(syntax_word(choice.proposal).to_owned()),
+        verify: choice.proposal.verify_word().map(str::to_owned),
+    };
+    let files = jobs.iter().map(file).collect::<Result<_, Failure>>()?;
+    let candidates = choices.iter().map(candidate).collect();
+    Ok(Plan { version: PLAN_VERSION, instruction: instruction.map(str::to_owned), files, candidates })
 }
 
 #[cfg(test)]

@@ -29,6 +29,12 @@ impl Progress {
             }
             _ => return,
         };
+        self.line(&line);
+    }
+
+    /// Shows a line; what it names may be anybody's.
+    pub fn line(&mut self, line: &str) {
+        let line = crate::text::sanitise_line(line);
         if self.shown {
             let _ = write!(std::io::stderr(), "\r\x1b[2K{line}");
             let _ = std::io::stderr().flush();

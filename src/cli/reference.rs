@@ -35,8 +35,8 @@ const EXITS: &str = "
 | 0 | done, or nothing to do |
 | 1 | `--check` found changes, or all were rejected |
 | 2 | wrong usage or configuration |
-| 3 | no candidate parses; nothing was written |
-| 4 | refused: the file changed, an unsafe path, not text, hidden characters, a plan that no longer fits |
+| 3 | no candidate parses, or passes the commands; nothing was written |
+| 4 | refused: the file changed, an unsafe path, not text, hidden characters, a secret, a plan that no longer fits |
 | 5 | the model is missing or damaged |
 | 6 | steps, time or slots were used up without an acceptable result |
 | 70 | a fault of dcode |

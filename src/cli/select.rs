@@ -1,8 +1,8 @@
 //! Joins the range syntax to the syntax layer: symbols and syntax nodes as spans.
 
 use crate::document::Document;
+use crate::document::Expand;
 use crate::document::Span;
-use crate::document::range::Expand;
 use crate::document::range::Select;
 use crate::syntax::language::Language;
 use crate::syntax::parse::PARSE_LIMIT;
@@ -31,14 +31,7 @@ impl Select for SyntaxSelect {
 
     fn expand(&self, document: &Document, offset: usize, expand: Expand) -> Result<Span, String> {
         let syntax = parse(document)?;
-        let kind = match expand {
-            Expand::Expr => select::Expand::Expr,
-            Expand::Stmt => select::Expand::Stmt,
-            Expand::Block => select::Expand::Block,
-            Expand::Fn => select::Expand::Fn,
-            Expand::Impl => select::Expand::Impl,
-        };
-        let range = select::expand_in(&syntax, document.text(), offset, kind).map_err(|error| error.to_string())?;
+        let range = select::expand_in(&syntax, document.text(), offset, expand).map_err(|error| error.to_string())?;
         Ok(Span::new(range.start, range.end))
     }
 }

@@ -11,9 +11,11 @@ use std::path::Path;
 use crate::cli::common::ModelArgs;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
+use crate::cli::guarded::SecretArgs;
 use crate::cli::live::editor;
 pub use crate::cli::tui::adapter::Adapter;
 use crate::cli::tui::host::FileHost;
+use crate::cli::write::Place;
 use crate::document::Document;
 use crate::edit::engine::Engine;
 use crate::model::locate::locate;
@@ -34,13 +36,16 @@ use crate::tui::theme::Theme;
 ///
 /// # Errors
 /// The file or the model cannot be used, or there is no terminal.
-pub fn run(file: Option<&Path>, model: &ModelArgs, color: ColorChoice) -> Result<Exit, Failure> {
+pub fn run(file: Option<&Path>, model: &ModelArgs, theme: &str, color: ColorChoice) -> Result<Exit, Failure> {
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         return Err(Failure::usage("the TUI needs a terminal; use `dcode edit FILE --range 10:40` elsewhere"));
     }
     let document = file.map(Document::read).transpose()?;
+    if let (Some(file), Some(document)) = (file, &document) {
+        SecretArgs::default().check(&Place::of(file)?, document)?;
+    }
     let engine = Engine::start(locate(model.model.as_deref())?, model.device)?;
-    let taste = Taste::of(std::env::var("DCODE_THEME").ok().as_deref(), None)?;
+    let taste = Taste::of(Some(theme), None)?;
     session(file, document.as_ref(), &mut Adapter::new(engine), color, taste)?;
     Ok(Exit::Ok)
 }

@@ -60,7 +60,14 @@ impl Place {
     /// # Errors
     /// As [`work_tree`], or the file is in the middle of a merge.
     pub fn of(path: &Path) -> Result<Self, Failure> {
-        let place = Self { path: path.to_path_buf(), tree: work_tree(path)? };
+        let mut place = Self { path: path.to_path_buf(), tree: work_tree(path)? };
+        // A link in one work tree that leads out of it: what lies there is not that tree's, whoever made the link.
+        if let Some(folder) = before_first_link(path)
+            && let Some(named) = work_tree(&folder)?
+            && place.tree.as_ref().is_none_or(|tree| tree.root() != named.root())
+        {
+            place.tree = Some(named);
+        }
         // What may not be written can still be shown, so a path that is refused is no failure yet.
         if let (Some(tree), Ok(target)) = (&place.tree, place.target()) {
             tree.refuse_conflict(target.relative())?;
@@ -113,6 +120,19 @@ impl Place {
         let change = FileChange { target: self.target()?, document: document.clone(), hunks: hunks.to_vec() };
         write_with(self.tree(), vec![change], note, stage, tell)
     }
+}
+
+/// The folder in which the first symbolic link on the way to `path` stands.
+fn before_first_link(path: &Path) -> Option<PathBuf> {
+    let mut way = PathBuf::new();
+    for part in path.components() {
+        let folder = way.clone();
+        way.push(part);
+        if way.is_symlink() {
+            return Some(if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder });
+        }
+    }
+    None
 }
 
 /// Writes changes of files of one work tree, all or none, with an entry in the journal; with `stage` also to git's index.

@@ -4,16 +4,20 @@
 //! bytes, and it checks that what lies outside the spans is the same before and after.
 
 mod error;
+mod expand;
 mod file;
 mod fit;
 mod hash;
 mod indent;
 mod lines;
 pub mod range;
+mod range_syntax;
 mod span;
 
 pub use error::DocumentError;
 pub use error::SpanError;
+pub use expand::Expand;
+pub use expand::UnknownExpand;
 pub use file::DEFAULT_SIZE_CAP;
 pub use file::Document;
 pub use hash::ContentHash;

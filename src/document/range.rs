@@ -4,53 +4,13 @@
 //! clamped. `file.rs:10:40` names a position, so it is not taken for a range.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::Deserialize;
 use serde::Serialize;
 
 use super::Document;
+use super::Expand;
 use super::Span;
-
-/// How far a position is grown to a piece of syntax.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Expand {
-    /// The smallest expression.
-    Expr,
-    /// The smallest statement.
-    Stmt,
-    /// The smallest block.
-    Block,
-    /// The function.
-    Fn,
-    /// The type, trait or implementation.
-    Impl,
-}
-
-impl Expand {
-    /// All of them, smallest first.
-    pub const ALL: [Expand; 5] = [Expand::Expr, Expand::Stmt, Expand::Block, Expand::Fn, Expand::Impl];
-
-    /// The word for it on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Expand::Expr => "expr",
-            Expand::Stmt => "stmt",
-            Expand::Block => "block",
-            Expand::Fn => "fn",
-            Expand::Impl => "impl",
-        }
-    }
-}
-
-impl FromStr for Expand {
-    type Err = RangeError;
-
-    fn from_str(text: &str) -> Result<Expand, RangeError> {
-        Expand::ALL.into_iter().find(|e| e.name() == text).ok_or_else(|| RangeError::Expand(text.into()))
-    }
-}
 
 /// A line and a column, both counted from 1; a column is a character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -64,17 +24,6 @@ pub struct Position {
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.line, self.column)
-    }
-}
-
-impl FromStr for Position {
-    type Err = RangeError;
-
-    fn from_str(text: &str) -> Result<Position, RangeError> {
-        match text.split_once(':').map(|(line, column)| (number(line), number(column))) {
-            Some((Some(line), Some(column))) => Ok(Position { line, column }),
-            _ => Err(RangeError::Position(text.into())),
-        }
     }
 }
 
@@ -133,9 +82,6 @@ pub enum RangeError {
     /// No position.
     #[error("{0:?} is not a position; write line:column, such as 12:8")]
     Position(String),
-    /// No kind of syntax.
-    #[error("{0:?} cannot be expanded to; choose expr, stmt, block, fn or impl")]
-    Expand(String),
     /// A line or column 0, or a count of 0.
     #[error("{0}: lines, columns and counts start at 1")]
     Zero(RangeSpec),
@@ -304,167 +250,6 @@ impl fmt::Display for RangeSpec {
     }
 }
 
-impl FromStr for RangeSpec {
-    type Err = RangeError;
-
-    fn from_str(text: &str) -> Result<RangeSpec, RangeError> {
-        parse(text).ok_or_else(|| {
-            let mut tail = text.rsplitn(3, ':');
-            let (last, middle, head) = (tail.next(), tail.next(), tail.next());
-            let numbers = [last, middle].into_iter().flatten().all(|part| number(part).is_some());
-            match head {
-                Some(head) if numbers && number(head).is_none() && !head.is_empty() => RangeError::FilePosition(text.into()),
-                _ => RangeError::Syntax(text.into()),
-            }
-        })
-    }
-}
-
-fn parse(text: &str) -> Option<RangeSpec> {
-    if let Some((first, count)) = text.split_once(",+") {
-        return Some(RangeSpec::Count { first: number(first)?, count: number(count)? });
-    }
-    if let Some((first, last)) = text.split_once('-') {
-        if let (Some(first), Some(last)) = (position(first), position(last)) {
-            return Some(RangeSpec::Columns { first, last });
-        }
-        return Some(RangeSpec::Lines { first: line(first)?, last: line(last)? });
-    }
-    if let Some((first, last)) = text.split_once(',') {
-        return Some(RangeSpec::Lines { first: number(first)?, last: number(last)? });
-    }
-    if let Some(only) = line(text) {
-        return Some(RangeSpec::Lines { first: only, last: only });
-    }
-    if let Some((first, last)) = text.split_once(':')
-        && let (Some(first), Some(last)) = (number(first), number(last))
-    {
-        return Some(RangeSpec::Lines { first, last });
-    }
-    is_symbol(text).then(|| RangeSpec::Symbol(text.to_owned()))
-}
-
-/// `10:5`, or `L10C5` as in a link to a forge.
-fn position(text: &str) -> Option<Position> {
-    let (line, column) = match text.strip_prefix('L') {
-        Some(rest) => rest.split_once('C')?,
-        None => text.split_once(':')?,
-    };
-    Some(Position { line: number(line)?, column: number(column)? })
-}
-
-/// `10` or `L10`.
-fn line(text: &str) -> Option<usize> {
-    number(text.strip_prefix('L').unwrap_or(text))
-}
-
-/// Digits alone; `usize::from_str` would take a sign too.
-fn number(text: &str) -> Option<usize> {
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) { None } else { text.parse().ok() }
-}
-
-/// Names joined by `::` or `.`; a name starts with a letter or an underscore.
-fn is_symbol(text: &str) -> bool {
-    text.split("::").flat_map(|part| part.split('.')).all(|name| {
-        let mut characters = name.chars();
-        characters.next().is_some_and(|c| c.is_alphabetic() || c == '_')
-            && characters.all(|c| c.is_alphanumeric() || "_'$#<>".contains(c))
-    })
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn resolve(text: &str, range: &str) -> Result<String, String> {
-        let document = Document::from_bytes("t".into(), text.as_bytes().to_vec()).unwrap();
-        let spec: RangeSpec = range.parse().map_err(|e: RangeError| e.to_string())?;
-        spec.resolve(&document).map(|r| r.to_string()).map_err(|e| e.to_string())
-    }
-
-    #[test]
-    fn every_form() {
-        let text = "aé\nb\r\n\nd\nlast";
-        for (range, resolved) in [
-            ("1:2", "1:2 (bytes 0..7)"),
-            ("1-2", "1:2 (bytes 0..7)"),
-            ("1,2", "1:2 (bytes 0..7)"),
-            ("1,+2", "1:2 (bytes 0..7)"),
-            ("L1-L2", "1:2 (bytes 0..7)"),
-            ("L1-2", "1:2 (bytes 0..7)"),
-            ("3", "3:3 (bytes 7..8)"),
-            ("5:5", "5:5 (bytes 10..14)"),
-            ("1:2-2:1", "1:2-2:1 (bytes 1..5)"),
-            ("L1C2-L2C1", "1:2-2:1 (bytes 1..5)"),
-            ("1:1-1:3", "1:1 (bytes 0..4)"),
-            ("2:1-2:2", "2:2 (bytes 4..7)"),
-            ("5:2-5:4", "5:2-5:4 (bytes 11..14)"),
-        ] {
-            assert_eq!(resolve(text, range), Ok(resolved.to_owned()), "{range}");
-        }
-        assert_eq!(resolve("\u{feff}a\nb\n", "1:1"), Ok("1:1 (bytes 3..5)".into()));
-    }
-
-    #[test]
-    fn resolved_line_ranges_parse_back() {
-        let document = Document::from_bytes("t".into(), b"a\nb\nc\n".to_vec()).unwrap();
-        for spec in ["1:3", "2:2-3:1"] {
-            let resolved = spec.parse::<RangeSpec>().unwrap().resolve(&document).unwrap();
-            let printed = resolved.to_string();
-            let again = printed.split(' ').next().unwrap().parse::<RangeSpec>().unwrap();
-            assert_eq!(again.resolve(&document).unwrap(), resolved);
-        }
-    }
-
-    #[test]
-    fn refusals_are_one_line_and_say_what_to_do() {
-        let text = "a\nb\nc";
-        for (range, part) in [
-            ("0:2", "start at 1"),
-            ("1,+0", "start at 1"),
-            ("1:0-2:1", "start at 1"),
-            ("3:1", "swap its ends"),
-            ("2:1-1:1", "swap its ends"),
-            ("1:4", "the file has 3 lines"),
-            ("4", "the file has 3 lines"),
-            ("1,+99999999999999999999", "is not a range"),
-            ("18446744073709551615,+18446744073709551615", "the file has 3 lines"),
-            ("1:1-1:3", "line 1 ends at column 2"),
-            ("1:1-3:2", "line 3 ends at column 1"),
-            ("", "is not a range"),
-            ("1:", "is not a range"),
-            (":4", "is not a range"),
-            ("-1:4", "is not a range"),
-            ("+1:4", "is not a range"),
-            ("1:2:3", "is not a range"),
-            ("f.rs:10:40", "names a position"),
-            ("src/a.rs:10:40", "names a position"),
-            ("Type::name", "needs a language"),
-        ] {
-            let error = resolve(text, range).unwrap_err();
-            assert!(error.contains(part), "{range}: {error}");
-            assert!(!error.contains('\n'));
-        }
-        assert!(resolve("", "1:1").unwrap_err().contains("empty"));
-        assert!(resolve("one\n", "2").unwrap_err().contains("1 line;"));
-    }
-
-    #[test]
-    fn symbols_go_to_the_syntax_layer() {
-        struct Fixed;
-        impl Select for Fixed {
-            fn symbol(&self, _: &Document, path: &str) -> Result<Span, String> {
-                if path == "T::f" { Ok(Span::new(2, 4)) } else { Err("no such name".into()) }
-            }
-            fn expand(&self, _: &Document, offset: usize, _: Expand) -> Result<Span, String> {
-                Ok(Span::new(offset, offset + 1))
-            }
-        }
-        let document = Document::from_bytes("t".into(), b"a\nb\nc\n".to_vec()).unwrap();
-        let with = |spec: RangeSpec| spec.resolve_with(&document, Some(&Fixed)).map(|r| r.span).map_err(|e| e.to_string());
-        assert_eq!(with("T::f".parse().unwrap()), Ok(Span::new(2, 4)));
-        assert_eq!(with("g".parse().unwrap()), Err("g: no such name".into()));
-        let position = "3:1".parse().unwrap();
-        assert_eq!(with(RangeSpec::At { position, expand: Expand::Fn }), Ok(Span::new(4, 5)));
-    }
-}
+#[path = "range_tests.rs"]
+mod tests;

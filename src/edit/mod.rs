@@ -1,4 +1,5 @@
-//! From a request to ranked candidates: the context window and prompt, the engine thread, the candidates.
+//! From a request to ranked proposals: the context window and prompt, the engine thread, the candidates, and the rounds in
+//! which commands judge them.
 
 pub mod candidate;
 mod constrain;
@@ -8,8 +9,10 @@ pub mod error;
 pub mod event;
 pub mod layout;
 pub mod prompt;
+pub mod proposal;
 pub mod rank;
 pub mod request;
+pub mod rounds;
 pub mod run;
 pub mod saved;
 pub mod start;

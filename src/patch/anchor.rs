@@ -62,13 +62,21 @@ impl Anchor {
     pub fn find(&self, text: &str, content: &str) -> Result<Span, AnchorError> {
         // Saturating: the numbers may come from a file that somebody made up.
         let span = |start: usize| Span::new(start, start.saturating_add(content.len()));
-        let is_at = |start: usize| text.get(span(start).range()) == Some(content);
-        if is_at(self.start) && ContentHash::of(&text.as_bytes()[..self.start]) == self.prefix {
+        let is_at = |start: usize| text.get(span(start).range()) == Some(content) && self.fits_line(text, start);
+        // Where there is no text on a side, nothing can have changed on it; blanks alone are then found anywhere.
+        let says_little = content.trim().is_empty();
+        let line_before = |start: usize| text.get(..start).is_some_and(|head| head.ends_with(last_line(&self.before)));
+        let line_after = |end: usize| text.get(end..).is_some_and(|rest| rest.starts_with(first_line(&self.after)));
+        if is_at(self.start)
+            && ContentHash::of(&text.as_bytes()[..self.start]) == self.prefix
+            && (self.start > 0 || !says_little || line_after(span(0).end))
+        {
             return Ok(span(self.start));
         }
         if let Some(start) = text.len().checked_sub(self.rest.saturating_add(content.len()))
             && is_at(start)
             && ContentHash::of(&text.as_bytes()[start + content.len()..]) == self.suffix
+            && (self.rest > 0 || !says_little || line_before(start))
         {
             return Ok(span(start));
         }
@@ -79,7 +87,10 @@ impl Anchor {
         let mut found = Vec::new();
         let mut from = 0;
         while let Some(at) = text.get(from..).and_then(|rest| rest.find(&pattern)) {
-            found.push(from + at + self.before.len());
+            let start = from + at + self.before.len();
+            if self.fits_line(text, start) {
+                found.push(start);
+            }
             // Occurrences may overlap.
             from = ceil(text, from + at + 1);
         }
@@ -89,6 +100,22 @@ impl Anchor {
             _ => Err(AnchorError::Ambiguous(found.len())),
         }
     }
+}
+
+impl Anchor {
+    /// What stood at the start of a line is looked for at starts of lines only.
+    fn fits_line(&self, text: &str, start: usize) -> bool {
+        let begins_line = |head: &str| head.is_empty() || head.ends_with('\n') || head == "\u{feff}";
+        !begins_line(&self.before) || text.get(..start).is_some_and(begins_line)
+    }
+}
+
+fn last_line(text: &str) -> &str {
+    text.split_inclusive('\n').next_back().unwrap_or_default()
+}
+
+fn first_line(text: &str) -> &str {
+    text.split_inclusive('\n').next().unwrap_or_default()
 }
 
 fn ceil(text: &str, mut at: usize) -> usize {
@@ -130,7 +157,12 @@ mod tests {
         assert_eq!(find(old, "T\n", "a\nX\nb\n"), Err(AnchorError::Gone));
         assert_eq!(find(old, "T\n", "A\nT\nB\n"), Err(AnchorError::Gone));
         assert_eq!(find(old, "T\n", "x\na\nT\nb\na\nT\nb\ny\n"), Err(AnchorError::Ambiguous(2)));
-        assert_eq!(find("T", "T", "xTx"), Ok(1));
+        assert_eq!(find("T", "T", "xTx"), Err(AnchorError::Gone), "what was a line of its own is no part of one");
+        // A blank line at the end is not the line end of somebody else's last line, nor somebody else's blank line.
+        let blank = Anchor::of("a\n\n", Span::new(2, 3)).unwrap();
+        assert_eq!(blank.find("a\nb\nmine\n", "\n"), Err(AnchorError::Gone));
+        assert_eq!(blank.find("a\nmine\n\n", "\n"), Err(AnchorError::Gone));
+        assert_eq!(blank.find("new\na\n\n", "\n"), Ok(Span::new(6, 7)));
     }
 
     #[test]

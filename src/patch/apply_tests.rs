@@ -147,7 +147,10 @@ fn a_save_at_any_moment_is_never_lost() {
     assert!(refused > 10 && trials > 60);
 }
 
-/// Every operation fails in turn, once (a full disk) or for good (power loss). Afterwards, and after the recovery, the files are
+/// ENOSPC, EDQUOT, EROFS, EACCES, EXDEV, EIO.
+const ERRORS: [i32; 6] = [28, 122, 30, 13, 18, 5];
+
+/// Every operation fails in turn, once (a full disk, a file system that became read-only, and so on) or for good (power loss). Afterwards, and after the recovery, the files are
 /// all old or all new, nothing else lies around, and the journal agrees.
 #[test]
 fn every_failure_leaves_all_old_or_all_new() {
@@ -159,9 +162,10 @@ fn every_failure_leaves_all_old_or_all_new() {
             for once in [true, false] {
                 for operation in 0.. {
                     let mut ran = false;
-                    for _ in 0..if once { 1 } else { 40 } {
+                    for trial in 0..if once { ERRORS.len() } else { 40 } {
                         let journal = journal(can_exchange);
                         journal.disk.fail_at(operation, once);
+                        journal.disk.fail_with(ERRORS[trial % ERRORS.len()]);
                         let result = journal.apply(changes(files), "");
                         ran = journal.disk.operations() > operation;
                         if !ran {

@@ -4,6 +4,7 @@
 
 pub mod anchor;
 pub mod apply;
+pub mod changed;
 mod crash;
 pub mod disk;
 pub mod entry;
@@ -11,11 +12,13 @@ pub mod git;
 pub mod hunk;
 pub mod journal;
 pub mod lock;
+mod partly;
 pub mod path_json;
 pub mod plan;
 pub mod quote;
 pub mod recover;
 pub mod target;
+mod tree_files;
 pub mod undo;
 pub mod unified;
 

@@ -14,6 +14,7 @@ use super::apply::FileChange;
 use super::hunk;
 use super::hunk::Hunk;
 use super::hunk::HunkError;
+use super::partly;
 use super::target::Target;
 use super::target::TargetError;
 use crate::document::ContentHash;
@@ -201,7 +202,7 @@ impl Plan {
     }
 
     /// The changes of candidate `number` (from 1) in the files as they are now, below `root`; only the hunks with the given
-    /// numbers (from 1, counted through all files) unless none is given.
+    /// numbers (from 1, counted through all files) unless none is given. Hunks that were applied before are left out.
     pub fn changes(&self, root: Option<&Path>, number: usize, chosen: &[usize]) -> Result<Vec<FileChange>, PlanError> {
         let missing = |what, number, count| PlanError::Missing { what, number, count };
         let candidate = number.checked_sub(1).and_then(|index| self.candidates.get(index));
@@ -216,13 +217,12 @@ impl Plan {
             let path = root.map_or_else(|| file.path.clone(), |root| root.join(&file.path));
             let target = Target::resolve(&path, root)?;
             let document = Document::read(target.path())?;
-            let spans = file.find(&document)?;
+            let places = file.places(hunks, &document)?;
             let mut moved = Vec::new();
-            for hunk in hunks {
+            for (hunk, place) in hunks.iter().zip(places) {
                 hunk_number += 1;
-                let moved_hunk = file.move_hunk(hunk, &spans)?;
                 if chosen.is_empty() || chosen.contains(&hunk_number) {
-                    moved.push(moved_hunk);
+                    moved.extend(place.map(|at| Hunk { at, ..hunk.clone() }));
                 }
             }
             // Fails here, with the reason, rather than in the middle of the write.
@@ -234,99 +234,62 @@ impl Plan {
 }
 
 impl PlanFile {
-    /// The hunk where its span is now. A hunk outside all spans is refused: the plan may come from anywhere.
-    fn move_hunk(&self, hunk: &Hunk, now: &[Span]) -> Result<Hunk, PlanError> {
-        let inside = |span: &Span| span.start <= hunk.at.start && hunk.at.start <= hunk.at.end && hunk.at.end <= span.end;
-        let (then, now) = self
-            .spans
-            .iter()
-            .map(|span| span.span)
-            .zip(now)
-            // A span that claims another length than its text has would reach beyond what was found.
-            .find(|(then, now)| inside(then) && then.len() == now.len())
-            .ok_or_else(|| PlanError::Outside { path: self.path.clone(), at: hunk.at })?;
-        let start = now.start + (hunk.at.start - then.start);
-        Ok(Hunk { at: Span::new(start, start + hunk.at.len()), ..hunk.clone() })
+    /// Where each hunk of a candidate goes in `document`; `None` for one that is applied already. A hunk outside all spans is
+    /// refused: the plan may come from anywhere.
+    fn places(&self, hunks: &[Hunk], document: &Document) -> Result<Vec<Option<Span>>, PlanError> {
+        let inside = |span: &Span, hunk: &Hunk| {
+            // A span that claims another length than its text has would reach beyond what is found.
+            span.start <= hunk.at.start && hunk.at.start <= hunk.at.end && hunk.at.end <= span.end
+        };
+        let honest = |span: &&PlanSpan| span.span.len() == span.original.len() && span.span.start <= span.span.end;
+        let owner = |hunk: &Hunk| {
+            let found = self.spans.iter().position(|span| honest(&span) && inside(&span.span, hunk));
+            found.ok_or_else(|| PlanError::Outside { path: self.path.clone(), at: hunk.at })
+        };
+        let owners = hunks.iter().map(owner).collect::<Result<Vec<usize>, _>>();
+        match self.find(document) {
+            Ok(now) => {
+                let owners = owners?;
+                let place = |(hunk, &owner): (&Hunk, &usize)| {
+                    let start = now.get(owner)?.start + (hunk.at.start - self.spans.get(owner)?.span.start);
+                    Some(Span::new(start, start + hunk.at.len()))
+                };
+                Ok(hunks.iter().zip(&owners).map(place).collect())
+            }
+            Err(PlanError::Stale { path, reason }) => {
+                let found = owners.ok().and_then(|owners| self.partly(hunks, &owners, document));
+                found.ok_or(PlanError::Stale { path, reason })
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// The same when some of the hunks were applied before; `None` when that is not what happened.
+    fn partly(&self, hunks: &[Hunk], owners: &[usize], document: &Document) -> Option<Vec<Option<Span>>> {
+        let mut places = vec![None; hunks.len()];
+        let mut before: Option<partly::Before> = None;
+        for (number, span) in self.spans.iter().enumerate() {
+            let own: Vec<usize> = (0..hunks.len()).filter(|&index| owners.get(index) == Some(&number)).collect();
+            let list: Vec<&Hunk> = own.iter().filter_map(|&index| hunks.get(index)).collect();
+            let gap = |next: &PlanSpan| next.span.start.checked_sub(span.span.end);
+            let after = match self.spans.get(number + 1) {
+                Some(next) => Some(gap(next)?),
+                None => None,
+            };
+            let found = partly::find(document.text(), span, &list, before, after).ok()?;
+            // Spans stand in their order, or one of them was found in the wrong place.
+            if before.is_some_and(|before| found.span.start < before.end) {
+                return None;
+            }
+            before = after.map(|gap| partly::Before { end: found.span.end, gap });
+            for (index, place) in own.into_iter().zip(found.places) {
+                places[index] = place;
+            }
+        }
+        Some(places)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const OLD: &str = "head\na\nb\nc\nd\nmiddle\ne\ntail\n";
-
-    fn plan(root: &Path) -> Plan {
-        let path = root.join("f.rs");
-        std::fs::write(&path, OLD).unwrap();
-        let document = Document::read(&path).unwrap();
-        let spans = vec![document.line_span(2, 5).unwrap(), document.line_span(7, 7).unwrap()];
-        let files = vec![PlanFile::new("f.rs".into(), &document, &Spans::new(&document, spans).unwrap())];
-        let texts = vec![vec!["a\nB\nc\nD\n".to_owned(), "E\n".to_owned()]];
-        let candidate = PlanCandidate::new(&[&document], &files, texts).unwrap();
-        Plan { version: PLAN_VERSION, instruction: None, files, candidates: vec![candidate] }
-    }
-
-    fn apply(plan: &Plan, root: &Path, chosen: &[usize]) -> Result<String, PlanError> {
-        let plan = Plan::from_json(plan.to_json()?.as_bytes())?;
-        let changes = plan.changes(Some(root), 1, chosen)?;
-        Ok(String::from_utf8(hunk::apply(&changes[0].document, &changes[0].hunks)?).unwrap())
-    }
-
-    #[test]
-    fn applies_all_or_chosen_hunks() {
-        let dir = tempfile::tempdir().unwrap();
-        let plan = plan(dir.path());
-        assert_eq!(apply(&plan, dir.path(), &[]).unwrap(), "head\na\nB\nc\nD\nmiddle\nE\ntail\n");
-        assert_eq!(apply(&plan, dir.path(), &[2, 3]).unwrap(), "head\na\nb\nc\nD\nmiddle\nE\ntail\n");
-        assert!(matches!(apply(&plan, dir.path(), &[4]), Err(PlanError::Missing { what: "hunk", count: 3, .. })));
-        assert!(matches!(plan.changes(Some(dir.path()), 2, &[]), Err(PlanError::Missing { what: "candidate", .. })));
-    }
-
-    #[test]
-    fn follows_its_spans_and_refuses_when_they_changed() {
-        let dir = tempfile::tempdir().unwrap();
-        let plan = plan(dir.path());
-        let file = dir.path().join("f.rs");
-        std::fs::write(&file, format!("// new\n{OLD}// end\n")).unwrap();
-        assert_eq!(apply(&plan, dir.path(), &[1]).unwrap(), format!("// new\n{}// end\n", OLD.replace("b\n", "B\n")));
-        std::fs::write(&file, OLD.replace("c\n", "see\n")).unwrap();
-        assert!(matches!(apply(&plan, dir.path(), &[1]), Err(PlanError::Stale { .. })));
-    }
-
-    #[test]
-    fn a_forged_plan_stays_in_its_spans_and_in_the_tree() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut forged = plan(dir.path());
-        forged.candidates[0].hunks[0][0] = Hunk { at: Span::new(0, 5), old: "head\n".into(), new: "evil\n".into() };
-        assert!(matches!(apply(&forged, dir.path(), &[]), Err(PlanError::Outside { .. })));
-        for path in ["../outside", "/etc/passwd", ".git/config"] {
-            let mut forged = plan(dir.path());
-            std::fs::create_dir_all(dir.path().join(".git")).unwrap();
-            std::fs::write(dir.path().join(".git/config"), OLD).unwrap();
-            forged.files[0].path = path.into();
-            assert!(matches!(apply(&forged, dir.path(), &[]), Err(PlanError::Target(_))), "{path}");
-        }
-        // A span that claims to be longer than its text, in a file that changed: its hunk would lie outside of what was found.
-        let mut forged = plan(dir.path());
-        forged.files[0].spans.truncate(1);
-        forged.files[0].spans[0].span.end = OLD.len();
-        let at = OLD.find("tail").unwrap();
-        forged.candidates[0].hunks[0] = vec![Hunk { at: Span::new(at, at + 5), old: "tail\n".into(), new: "evil\n".into() }];
-        std::fs::write(dir.path().join("f.rs"), format!("// new\n{OLD}")).unwrap();
-        assert!(matches!(apply(&forged, dir.path(), &[]), Err(PlanError::Outside { .. })));
-        // Numbers at the end of what a number can be.
-        let mut forged = plan(dir.path());
-        let far = usize::MAX - 1;
-        for span in &mut forged.files[0].spans {
-            (span.span, span.anchor.start, span.anchor.rest) = (Span::new(far, usize::MAX), far, far);
-        }
-        forged.candidates[0].hunks[0][0].at = Span::new(far, usize::MAX);
-        assert!(apply(&forged, dir.path(), &[]).is_err());
-        std::fs::write(dir.path().join("f.rs"), "other\n").unwrap();
-        assert!(matches!(apply(&forged, dir.path(), &[]), Err(PlanError::Stale { .. })));
-        assert!(matches!(Plan::from_json(br#"{"version":2}"#), Err(PlanError::Version { found: 2 })));
-        assert!(matches!(Plan::from_json(b"{}"), Err(PlanError::Format(_))));
-        assert!(matches!(Plan::from_json(b"\xff"), Err(PlanError::Format(_))));
-    }
-}
+#[path = "plan_tests.rs"]
+mod tests;

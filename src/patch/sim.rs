@@ -35,6 +35,8 @@ struct State {
     fail_at: Option<usize>,
     dead: bool,
     once: bool,
+    /// What the system says of an operation that fails.
+    errno: i32,
     can_exchange: bool,
     interfere: Option<(usize, PathBuf, Vec<u8>)>,
 }
@@ -68,6 +70,11 @@ impl SimDisk {
     pub(super) fn fail_at(&self, operation: usize, once: bool) {
         let state = &mut *self.0.borrow_mut();
         (state.operations, state.fail_at, state.once, state.dead) = (0, Some(operation), once, false);
+    }
+
+    /// Operations that fail do so with this error from now on; 0 stands for no error that a system knows.
+    pub(super) fn fail_with(&self, errno: i32) {
+        self.0.borrow_mut().errno = errno;
     }
 
     /// Another program saves `path` just before the operation of this number.
@@ -119,7 +126,7 @@ impl SimDisk {
         state.operations += 1;
         if fails {
             state.dead = !state.once;
-            return Err(io::Error::new(io::ErrorKind::StorageFull, "simulated failure"));
+            return Err(io::Error::from_raw_os_error(state.errno));
         }
         run(state)
     }

@@ -107,12 +107,8 @@ impl<D: Disk> Journal<D> {
         let entries = self.readable()?;
         let Some(id) = id else {
             let here = entries.into_iter().filter(|e| e.phase == direction.from && root.is_none_or(|root| e.is_below(root)));
-            // Undo goes back edit by edit, redo starts at the edit undone last.
-            return match direction.goal {
-                Phase::Undone => here.max_by_key(|entry| entry.id),
-                _ => here.max_by_key(|entry| entry.touched),
-            }
-            .ok_or(UndoError::Nothing { word: direction.word });
+            // What changed last goes first, in both directions.
+            return here.max_by_key(|entry| entry.touched).ok_or(UndoError::Nothing { word: direction.word });
         };
         let entry = entries.into_iter().find(|entry| entry.id == id).ok_or(UndoError::Unknown { id })?;
         if entry.phase == direction.from { Ok(entry) } else { Err(UndoError::Already { id, state: direction.done }) }

@@ -51,6 +51,8 @@ pub fn is_caught(thread: Option<&str>) -> bool {
 static ACTIVE: Mutex<Option<Modes>> = Mutex::new(None);
 static HOOKS: Once = Once::new();
 static REDRAW: AtomicBool = AtomicBool::new(false);
+/// What else is to be done before a signal ends the process.
+static LAST_WORK: Mutex<Vec<fn()>> = Mutex::new(Vec::new());
 
 /// Holds terminal modes; dropping it gives them back.
 #[derive(Debug)]
@@ -119,6 +121,15 @@ impl Drop for ModeGuard {
 /// Whether the process was stopped and continued since the last call: everything must be drawn again.
 pub fn take_redraw() -> bool {
     REDRAW.swap(false, Ordering::SeqCst)
+}
+
+/// Has `work` done before TERM, HUP or INT ends the process.
+pub fn before_the_end(work: fn()) {
+    HOOKS.call_once(install_hooks);
+    let mut all = LAST_WORK.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if !all.iter().any(|known| std::ptr::fn_addr_eq(*known, work)) {
+        all.push(work);
+    }
 }
 
 fn set(modes: Modes) -> io::Result<()> {
@@ -213,6 +224,10 @@ fn install_signals() {
         for signal in signals.forever() {
             let modes = *lock();
             restore();
+            if signal != SIGTSTP {
+                let work = LAST_WORK.lock().map(|work| work.clone()).unwrap_or_default();
+                work.into_iter().for_each(|work| work());
+            }
             // The default action: the process ends or stops by the signal, so that its parent sees why.
             let _ = signal_hook::low_level::emulate_default_handler(signal);
             if let Some(modes) = modes {

@@ -1,68 +1,23 @@
 //! Spans by syntax: the statement, block, function or type around a place, and growing and shrinking by node.
 
-use std::fmt;
 use std::ops::Range;
-use std::str::FromStr;
 
 use tree_sitter::Node;
 
+use crate::document::Expand;
 use crate::syntax::language::Language;
 use crate::syntax::parse::PARSE_LIMIT;
 use crate::syntax::parse::ParseError;
 use crate::syntax::parse::Syntax;
 
-/// What to select around a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expand {
-    /// The smallest expression.
-    Expr,
-    /// The statement, declaration or entry.
-    Stmt,
-    /// The block in its brackets, or the indented lines of Python.
-    Block,
-    /// The function or method.
-    Fn,
-    /// The impl block, class, or other type with its body.
-    Impl,
-}
-
-impl Expand {
-    /// All kinds, in the order of their usual size.
-    pub const ALL: [Self; 5] = [Self::Expr, Self::Stmt, Self::Block, Self::Fn, Self::Impl];
-
-    /// The word on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Expr => "expr",
-            Self::Stmt => "stmt",
-            Self::Block => "block",
-            Self::Fn => "fn",
-            Self::Impl => "impl",
-        }
-    }
-
-    fn matches(self, language: Language, node: &Node<'_>, parent: Option<&Node<'_>>) -> bool {
-        match self {
-            Self::Expr => is_expression(node, parent),
-            Self::Stmt => node.is_named() && !node.is_extra() && parent.is_some_and(|parent| holds_statements(parent)),
-            Self::Block => is_block(node.kind()),
-            Self::Fn => is_function(node.kind()),
-            Self::Impl => is_type_body(language, node.kind()),
-        }
-    }
-}
-
-impl fmt::Display for Expand {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Expand {
-    type Err = SelectError;
-
-    fn from_str(word: &str) -> Result<Self, SelectError> {
-        Self::ALL.into_iter().find(|kind| kind.name() == word).ok_or_else(|| SelectError::UnknownKind(word.to_owned()))
+/// Whether a node is what `kind` selects.
+fn matches(kind: Expand, language: Language, node: &Node<'_>, parent: Option<&Node<'_>>) -> bool {
+    match kind {
+        Expand::Expr => is_expression(node, parent),
+        Expand::Stmt => node.is_named() && !node.is_extra() && parent.is_some_and(|parent| holds_statements(parent)),
+        Expand::Block => is_block(node.kind()),
+        Expand::Fn => is_function(node.kind()),
+        Expand::Impl => is_type_body(language, node.kind()),
     }
 }
 
@@ -83,9 +38,6 @@ pub enum SelectError {
         /// Bytes of the file.
         len: usize,
     },
-    /// Not a kind of node that can be asked for.
-    #[error("unknown kind `{0}`: use expr, stmt, block, fn or impl")]
-    UnknownKind(String),
     /// There is no tree.
     #[error(transparent)]
     Parse(#[from] ParseError),
@@ -111,7 +63,7 @@ pub fn expand_in(syntax: &Syntax, text: &str, offset: usize, kind: Expand) -> Re
     let path = syntax.path(&(at..at + usize::from(at < text.len())));
     (0..path.len())
         .rev()
-        .find(|&index| kind.matches(syntax.language(), &path[index], index.checked_sub(1).map(|above| &path[above])))
+        .find(|&index| matches(kind, syntax.language(), &path[index], index.checked_sub(1).map(|above| &path[above])))
         .map(|index| trimmed(text, path[index].byte_range()))
         .ok_or_else(|| SelectError::Nothing {
             kind,

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::cli::exit::Failure;
+use crate::cli::guarded::SecretArgs;
 use crate::cli::hidden::hidden;
 use crate::cli::log::age;
 use crate::cli::tui::changes::changed;
@@ -76,6 +77,8 @@ impl FileHost {
     fn read(&mut self, name: &str) -> Result<Opened, String> {
         let path = self.path(name);
         let document = Document::read(&path).map_err(|error| error.to_string())?;
+        let place = Place::of(&path).map_err(|failure| failure.message)?;
+        SecretArgs::default().judge(&place, &document).map_err(|failure| failure.message)?;
         let git = self.git(&path);
         self.open = Some((name.to_owned(), path));
         Ok(Opened { name: name.to_owned(), text: document.text().to_owned(), git })

@@ -223,7 +223,8 @@ mod tests {
                 let found = trajectory.at(step).unwrap();
                 prop_assert_eq!((found.slots(), found.ids()), (state.slots(), state.ids()));
             }
-            prop_assert_eq!(trajectory.at(u32::MAX).unwrap().ops(), canvas.ops());
+            let replayed = trajectory.at(u32::MAX).unwrap();
+            prop_assert_eq!(replayed.ops(), canvas.ops());
             prop_assert_eq!(SavedRun::read(&text).unwrap().write().unwrap(), text);
         }
 

@@ -151,11 +151,6 @@ impl WorkTree {
         &self.root
     }
 
-    /// The repository itself, for the rest of this module.
-    pub(super) fn repository(&self) -> &Repository {
-        &self.repository
-    }
-
     /// How git sees the file at `relative`, a path inside the work tree.
     pub fn status(&self, relative: &Path) -> Result<FileStatus, GitError> {
         use git2::Status;

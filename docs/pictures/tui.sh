@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the pictures of docs/tui.md from a real run: docs/pictures/tui.sh path/to/dcode
-# Needs tmux, git and python3. The run itself takes a minute on two cores.
+# Needs tmux, git and python3. The runs take some minutes on two cores.
 set -eu
 dcode=$(realpath "$1")
 pictures=$(realpath "$(dirname "$0")")
@@ -20,7 +20,7 @@ wait_for() {
     i=0
     until screen capture-pane -t p -p | grep -q -- "$1"; do
         i=$((i + 1))
-        [ $i -lt 1200 ] || { screen capture-pane -t p -p; echo "never seen: $1" >&2; exit 1; }
+        [ $i -lt 3000 ] || { screen capture-pane -t p -p; echo "never seen: $1" >&2; exit 1; }
         sleep 0.1
     done
 }
@@ -37,24 +37,25 @@ picture picker
 keys Enter
 wait_for "def mean"
 keys s
-wait_for "median"
-keys m e d i a n Enter
-wait_for "lines 11-16"
+wait_for "spread"
+keys m e a n Enter
+wait_for "lines 4-8"
 wait_for "cpu"
 keys i
-keys C-t
+screen send-keys -t p -l "Use the built-in sum."
+keys Enter
+wait_for "hunk 1"
+picture review
+keys Escape s
+wait_for "spread"
+keys m e d i a n Enter
+wait_for "lines 11-16"
+keys i C-u C-t
 screen send-keys -t p -l "Use slicing and a conditional expression."
 keys Enter
-wait_for "step [6-9]"
+wait_for "step 1[0-9]"
 keys Space
 picture run
 keys Right
-wait_for "%"
-keys l l
-sleep 4
+wait_for " %"
 picture tokens
-keys p
-sleep 1
-keys Space
-wait_for "hunk 1"
-picture review

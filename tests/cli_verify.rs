@@ -55,12 +55,9 @@ fn what_passes_is_written_and_what_fails_is_not() {
     assert!(events.iter().all(|event| known.contains(&event["type"])));
 
     // Without --in-place the diff is shown all the same, and marked by the exit code.
-    let said = edit(&desk, &model, &["--verify", "grep -q total mean.py", "--verify-rounds", "0"]);
-    assert!(
-        said.code == Some(3) && said.out.contains("+") && said.err.contains("`grep -q total mean.py` failed"),
-        "{}",
-        said.err
-    );
+    let said = edit(&desk, &model, &["--verify", "grep -q 'total = 0' mean.py", "--verify-rounds", "0"]);
+    assert!(said.code == Some(3) && said.out.contains("+    total = sum"), "{} {}", said.out, said.err);
+    assert!(said.err.contains("candidate 0: `grep -q 'total = 0' mean.py` failed (exit code 1"), "{}", said.err);
 }
 
 #[test]

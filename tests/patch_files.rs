@@ -9,6 +9,7 @@ use dcode::document::Document;
 use dcode::patch::ApplyError;
 use dcode::patch::FileChange;
 use dcode::patch::Journal;
+use dcode::patch::JournalError;
 use dcode::patch::Target;
 use dcode::patch::hunk;
 use proptest::prelude::*;
@@ -132,7 +133,8 @@ fn writers_at_once_lose_nothing() {
                 let target = Target::resolve(&file, Some(&place.tree)).unwrap();
                 match journal.apply(vec![FileChange { target, document, hunks }], "") {
                     Ok(_) => done += 1,
-                    Err(ApplyError::Changed { .. }) => refused += 1,
+                    // On a busy machine the others may hold the lock for longer than one waits.
+                    Err(ApplyError::Changed { .. } | ApplyError::Journal(JournalError::Lock(_))) => refused += 1,
                     Err(error) => panic!("{error}"),
                 }
             }

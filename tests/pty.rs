@@ -57,6 +57,7 @@ impl Pty {
         }
         command.env("TERM", "xterm-256color");
         command.env("COLORTERM", "truecolor");
+        command.env("RUST_BACKTRACE", "0");
         environment.iter().for_each(|(name, value)| command.env(name, value));
         let child = pair.slave.spawn_command(command).unwrap();
         let mut reader = pair.master.try_clone_reader().unwrap();

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::io::Write;
+#[cfg(unix)]
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::Once;
 use std::sync::atomic::AtomicBool;
@@ -243,11 +245,20 @@ fn install_signals() {
 #[cfg(not(unix))]
 fn install_signals() {}
 
-/// Stops the process group, as the terminal itself does for Ctrl-Z.
+/// Stops the process group, as the terminal itself does for Ctrl-Z; returns when it is continued.
 #[cfg(unix)]
 fn stop() {
+    let continued = Arc::new(AtomicBool::new(false));
+    let registered = signal_hook::flag::register(signal_hook::consts::SIGCONT, Arc::clone(&continued));
     // The signal thread has nothing to restore by then and passes the signal on; SIGSTOP cannot be held up by anything.
-    let _ = rustix::process::kill_current_process_group(rustix::process::Signal::STOP);
+    let sent = rustix::process::kill_current_process_group(rustix::process::Signal::STOP);
+    if let Ok(id) = registered {
+        // Another thread may take the signal; this one would run on for a moment, and set the modes in a stopped terminal.
+        while sent.is_ok() && !continued.load(Ordering::SeqCst) {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        signal_hook::low_level::unregister(id);
+    }
 }
 
 #[cfg(not(unix))]

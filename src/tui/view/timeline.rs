@@ -33,7 +33,8 @@ pub fn draw(state: &State, theme: &Theme, buffer: &mut Buffer, area: Rect) {
         buffer.set_stringn(area.x + 1 + room as u16, area.y, "›", 1, theme.role("dim"));
     }
     let numbers = numbers(run);
-    let free = usize::from(area.width).saturating_sub(room + 3);
+    // Where there are few bars yet, the numbers have the room of those to come.
+    let free = usize::from(area.width).saturating_sub(room.min(changes.len() - start) + 3);
     if columns(&numbers) <= free {
         let x = area.right() - columns(&numbers) as u16 - 1;
         buffer.set_stringn(x, area.y, &numbers, free, theme.role("note"));

@@ -86,7 +86,7 @@ struct Lane {
     window: KeysValues,
     /// Blocks that are finished, and the hidden state of their last element.
     finished: KvCache,
-    last: Option<Tensor<2>>,
+    last: Option<(usize, Tensor<2>)>,
 }
 
 impl SequenceDenoiser {
@@ -212,7 +212,12 @@ impl SequenceDenoiser {
         let same = lane.ids.iter().zip(ids).take_while(|(a, b)| a == b).count();
         let known = lane.finished.len().min(same);
         // A block is known as a whole or not at all.
-        let known = if known < lane.finished.len() { self.block_of(known, size).start } else { known }.min(block.start);
+        let mut known = if known < lane.finished.len() { self.block_of(known, size).start } else { known }.min(block.start);
+        let lead = rows.iter().any(|row| *row < block.start);
+        // The row before the block is known of the block that was stored last; for an earlier one that block runs again.
+        if lead && known == block.start && lane.last.as_ref().is_none_or(|(element, _)| element + 1 != block.start) {
+            known = self.block_of(block.start - 1, size).start;
+        }
         lane.finished.truncate(known);
         if known < block.start {
             let kind = if known == 0 { ForwardKind::Prefill } else { ForwardKind::Store };
@@ -221,7 +226,7 @@ impl SequenceDenoiser {
             let step = Step { kind, ids: &ids[known..block.start], start: known, batch: 1, bias, past };
             let passed = run(&mut self.transformer, &mut self.forwards, step);
             let [_, count, width] = passed.hidden.dims();
-            lane.last = Some(passed.hidden.reshape([count, width]).narrow(0, count - 1, 1));
+            lane.last = Some((block.start - 1, passed.hidden.reshape([count, width]).narrow(0, count - 1, 1)));
             lane.finished.append(passed.keys_values);
         }
         let bias = self.block_bias(block.start, block.end, size);
@@ -231,8 +236,8 @@ impl SequenceDenoiser {
         let [_, count, width] = passed.hidden.dims();
         let mut hidden = passed.hidden.reshape([count, width]);
         // A row directly before the block is the last one of what is finished.
-        let lead = usize::from(rows.iter().any(|row| *row < block.start));
-        if let (1, Some(last)) = (lead, &lane.last) {
+        let lead = usize::from(lead);
+        if let (1, Some((_, last))) = (lead, &lane.last) {
             hidden = Tensor::cat(vec![last.clone(), hidden], 0);
         }
         let rows: Vec<usize> = rows.iter().map(|row| row + lead - block.start.min(row + lead)).collect();

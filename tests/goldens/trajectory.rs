@@ -245,13 +245,12 @@ fn sampler(case: &Case, start: &Start) -> Box<dyn Sampler> {
         "fast_dream" => {
             let plan = cached(0);
             let rule: Box<dyn Rule> = match plan.cache {
-                Cache::Off => {
-                    let steps = count("steps") / (behind / count("block_size"));
-                    Box::new(CappedThreshold { threshold: threshold(), steps, later: Vec::new() })
-                }
+                Cache::Off => Box::new(CappedThreshold { threshold: threshold(), steps: count("steps"), later: Vec::new() }),
                 _ => Box::new(ForcedFirst(AtLeast::new(threshold()))),
             };
-            Box::new(Blockwise::new(rule, every(start.prompt)).cached(plan))
+            // Without a cache the reference has no blocks.
+            let blocks = if plan.cache == Cache::Off { Blocks::Whole } else { every(start.prompt) };
+            Box::new(Blockwise::new(rule, blocks).cached(plan))
         }
         "definition_cached" => Box::new(Blockwise::new(fast(), blocks_at()).cached(cached(1))),
         "definition_full" => {

@@ -26,11 +26,8 @@ impl Schedule {
         let steps = steps.max(1);
         match self {
             Self::Even => (0..steps).map(|step| masks / steps + usize::from(step < masks % steps)).collect(),
-            Self::Linear => rounded(masks, steps, |s, t| f64::from(s / t)),
-            Self::Cosine => {
-                let masked = |time: f32| (std::f32::consts::FRAC_PI_2 * (1.0 - time)).cos();
-                rounded(masks, steps, |s, t| f64::from(masked(s) / masked(t)))
-            }
+            Self::Linear => rounded(masks, steps, |time| 1.0 - time),
+            Self::Cosine => rounded(masks, steps, |time| 1.0 - (std::f32::consts::FRAC_PI_2 * (1.0 - time)).cos()),
             Self::Dream { eps } => {
                 let mut left = masks;
                 let count = |step: usize| {
@@ -59,12 +56,13 @@ fn linspace(index: usize, steps: usize, eps: f32) -> f32 {
     if index < (steps + 1) / 2 { 1.0 + width * index as f32 } else { eps - width * (steps - index) as f32 }
 }
 
-/// Counts from the share of masks that stay masked between two times.
-fn rounded(masks: usize, steps: usize, stays: impl Fn(f32, f32) -> f64) -> Vec<usize> {
+/// Counts from the share of text that is visible at a time, `alpha`. The share of masks that stay is taken from it in f32, as the
+/// reference does: its rounding decides where a product is half.
+fn rounded(masks: usize, steps: usize, alpha: impl Fn(f32) -> f32) -> Vec<usize> {
     let mut left = masks;
-    let time = |index: usize| 1.0 - index as f32 / steps as f32;
+    let masked = |index: usize| 1.0 - alpha((steps - index) as f32 / steps as f32);
     let counts = (0..steps).map(|step| {
-        let share = if step + 1 == steps { 1.0 } else { 1.0 - stays(time(step + 1), time(step)) };
+        let share = if step + 1 == steps { 1.0 } else { 1.0 - f64::from(masked(step + 1) / masked(step)) };
         let count = ((left as f64 * share).round_ties_even() as usize).min(left);
         left -= count;
         count
@@ -82,6 +80,7 @@ mod tests {
     fn schedules_have_their_shapes() {
         assert_eq!(Schedule::Even.counts(13, 5), [3, 3, 3, 2, 2]);
         assert_eq!(Schedule::Linear.counts(12, 8), [2, 1, 2, 1, 2, 1, 2, 1]);
+        assert_eq!(Schedule::Linear.counts(16, 3), [5, 5, 6]);
         assert_eq!(Schedule::Cosine.counts(12, 6), [1, 2, 3, 3, 3]);
         assert_eq!(Schedule::Dream { eps: DREAM_EPS }.counts(7, 7), [0, 1, 1, 1, 1, 1, 2]);
     }

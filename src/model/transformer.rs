@@ -13,6 +13,7 @@ use crate::model::adapter::LowRank;
 use crate::model::config::TransformerConfig;
 use crate::model::error::ModelError;
 use crate::model::experts::Experts;
+use crate::model::kernels;
 use crate::model::kernels::HeadLayout;
 use crate::model::kernels::attend;
 use crate::model::kernels::linear;
@@ -137,6 +138,8 @@ pub struct Transformer {
     norm: RmsNorm,
     lm_head: Option<Matrix>,
     rope: Rope,
+    /// Whether the kernels of the CPU run it.
+    by_kernels: bool,
 }
 
 /// One forward pass over `batch` sequences of equal length.
@@ -205,8 +208,9 @@ impl Transformer {
         let lm_head = (!c.tied).then(|| whole("lm_head.weight".to_owned(), table)).transpose()?;
         let norm = norm("model.norm.weight".to_owned())?;
         let rope = Rope::partial(c.head_dim, c.rotary_dim, c.rope_theta);
+        let by_kernels = kernels::run_on(device);
         progress(1.0);
-        Ok(Self { device: device.clone(), embed_tokens, blocks, norm, lm_head, rope, config })
+        Ok(Self { device: device.clone(), embed_tokens, blocks, norm, lm_head, rope, by_kernels, config })
     }
 
     /// Sizes.
@@ -247,6 +251,16 @@ impl Transformer {
     }
 
     fn run(&mut self, pass: Pass<'_>, trace: bool) -> Passed {
+        if self.by_kernels {
+            // A pass has hundreds of parallel loops. From outside of the thread pool each would be handed over and waited for,
+            // which on a busy machine takes longer than the arithmetic; from inside, this thread works on each at once.
+            rayon::scope(|_| self.run_here(pass, trace))
+        } else {
+            self.run_here(pass, trace)
+        }
+    }
+
+    fn run_here(&mut self, pass: Pass<'_>, trace: bool) -> Passed {
         let [batch, seq, hidden] = pass.input.dims();
         let rotation = self.rope.rotation(pass.positions, batch, &self.device);
         let c = &self.config;

@@ -17,7 +17,7 @@ use portable_pty::SlavePty;
 use portable_pty::native_pty_system;
 
 /// How long something on the screen is waited for; the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What the program wrote.
 struct Shown {

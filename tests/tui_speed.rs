@@ -89,7 +89,8 @@ fn frames_come_in_time() {
     pty.send(format!("{}v{}", "\x1b[5~".repeat(20), "j".repeat(8)));
     pty.type_for("i\x14", "denoise");
     pty.send("Use wrapping_add.\r");
-    pty.wait_for("step 1");
+    // Laid out, and in its first forward pass.
+    pty.wait_for("step ");
     let mut keys: Vec<Duration> = Vec::new();
     let most = if measuring() { 400 } else { 60 };
     while keys.len() < most && pty.text().contains("stop now") {

@@ -182,7 +182,7 @@ fn a_start_keeps_everything_outside_of_what_is_masked() {
     let strategy = ("[a-z =\n(){}é]{0,60}", proptest::collection::vec((0usize..80, 0usize..9), 0..4), any::<bool>());
     let check = |(text, masked, instructed): (String, Vec<(usize, usize)>, bool)| {
         let instruction = instructed.then_some("Do it.");
-        let mut start = Start::of(&[text.clone()]);
+        let mut start = Start::of(std::slice::from_ref(&text));
         for (at, len) in masked {
             start = start.mask(0, at..at + len);
         }

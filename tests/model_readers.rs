@@ -33,7 +33,7 @@ fn load(config: &Value, weights: &[u8]) -> Result<Transformer, ModelError> {
 }
 
 fn error(config: &Value, weights: &[u8]) -> String {
-    load(config, weights).err().expect("an error").to_string()
+    load(config, weights).map(drop).expect_err("an error").to_string()
 }
 
 /// The header of a safetensors file and what follows it.

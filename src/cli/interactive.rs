@@ -286,8 +286,8 @@ impl Review<'_> {
     }
 
     fn show_all(&self, hunks: &[Vec<Hunk>]) -> Result<(), Failure> {
-        let changed = hunks.iter().enumerate().filter(|(_, hunks)| !hunks.is_empty());
-        changed.map(|(file, hunks)| self.show(file, hunks)).collect()
+        let mut changed = hunks.iter().enumerate().filter(|(_, hunks)| !hunks.is_empty());
+        changed.try_for_each(|(file, hunks)| self.show(file, hunks))
     }
 
     /// The diff of some hunks of a file, for a person.

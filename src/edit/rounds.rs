@@ -248,6 +248,7 @@ fn merged(parts: &[Part], failed: &Proposal, remask: &Remask, again: Candidate, 
     Some(proposal)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 #[path = "rounds_tests.rs"]
 mod tests;

@@ -37,14 +37,16 @@ pub struct SavedRun {
     runs: Vec<Run>,
 }
 
+/// Token, whether it is pinned, confidence, origin, span.
+type SavedSlot = (Option<TokenId>, bool, f32, Origin, Option<u16>);
+
 /// One candidate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Run {
     candidate: usize,
     context: Vec<TokenId>,
     after: Vec<TokenId>,
-    /// Token, whether it is pinned, confidence, origin, span.
-    slots: Vec<(Option<TokenId>, bool, f32, Origin, Option<u16>)>,
+    slots: Vec<SavedSlot>,
     /// Step, kind, slot or span, token or count, probability.
     ops: Vec<(u32, char, usize, u32, f32)>,
 }

@@ -14,6 +14,8 @@ use crate::model::spec::TokenId;
 use crate::model::transformer::Transformer;
 
 /// See the module.
+// There is one in a process.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub enum LoadedDenoiser {
     /// Canvas attention over a base.

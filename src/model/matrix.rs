@@ -18,6 +18,8 @@ use crate::model::mapped::Mapped;
 use crate::model::spec::TokenId;
 
 /// The weights of a linear map or an embedding.
+// A model has some hundred of them, most of one kind.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug)]
 pub enum Matrix {
     /// `[out, in]`, on the device.

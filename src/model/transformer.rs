@@ -80,6 +80,8 @@ impl HeadNorms {
 }
 
 /// What happens to each element by itself.
+// One in each block, and nearly always the large one.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug)]
 enum FeedForward {
     Dense(Dense),

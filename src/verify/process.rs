@@ -214,7 +214,8 @@ fn drain(pipe: Option<impl Read + Send + 'static>) -> Drained {
     Drained { bytes, done }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -363,6 +363,7 @@ fn nanoseconds(time: Option<SystemTime>) -> u128 {
     time.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok()).map_or(0, |time| time.as_nanos())
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 #[path = "shadow_tests.rs"]
 mod tests;

@@ -271,6 +271,7 @@ fn tail(finished: &Finished) -> String {
     text.trim().to_owned()
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 #[path = "verifier_tests.rs"]
 mod tests;

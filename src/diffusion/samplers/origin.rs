@@ -22,14 +22,14 @@ pub struct Origin {
 /// Where uniform numbers come from.
 #[derive(Debug)]
 enum Draws {
-    Seeded(StdRng),
+    Seeded(Box<StdRng>),
     Given(VecDeque<Vec<f32>>),
 }
 
 impl Origin {
     /// Draws from a seed.
     pub fn seeded(steps: usize, eps: f32, seed: u64) -> Self {
-        Self { steps, eps, draws: Draws::Seeded(StdRng::seed_from_u64(seed)) }
+        Self { steps, eps, draws: Draws::Seeded(Box::new(StdRng::seed_from_u64(seed))) }
     }
 
     /// Takes the draws from a record: for each call one number for each masked slot.

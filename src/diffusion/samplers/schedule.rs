@@ -53,7 +53,7 @@ pub fn dream_share(step: usize, steps: usize, eps: f32) -> f32 {
 /// Time `index` of `steps + 1` times from 1 to `eps`: the second half is counted from the end, as torch does.
 fn linspace(index: usize, steps: usize, eps: f32) -> f32 {
     let width = (eps - 1.0) / steps as f32;
-    if index < (steps + 1) / 2 { 1.0 + width * index as f32 } else { eps - width * (steps - index) as f32 }
+    if index < steps.div_ceil(2) { 1.0 + width * index as f32 } else { eps - width * (steps - index) as f32 }
 }
 
 /// Counts from the share of text that is visible at a time, `alpha`. The share of masks that stay is taken from it in f32, as the

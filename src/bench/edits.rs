@@ -12,7 +12,6 @@ use crate::edit::event::Event;
 use crate::edit::event::Step;
 use crate::edit::request::EditOptions;
 use crate::edit::request::EditRequest;
-use crate::edit::request::Method;
 use crate::edit::run::run;
 use crate::edit::steer::Steering;
 use crate::model::load::LoadedModel;
@@ -22,6 +21,8 @@ use crate::model::load::LoadedModel;
 pub struct BenchEdit {
     /// Name in tables.
     pub name: &'static str,
+    /// Name of the file, for its language.
+    pub path: &'static str,
     /// The text of the file.
     pub text: String,
     /// First and last line of the span.
@@ -70,20 +71,39 @@ def parse_address(text):
     return host, parse_port(port)
 ";
 
-/// The edits of `dcode bench`: infills of 1 and 5 lines, and a rewrite of 20 lines that changes one.
+/// The rewrite of 20 lines that the figures of speed are about.
+pub const REWRITE: &str = "rewrite of 20 lines, 1 changes";
+
+/// The edits whose time is compared: infills of 1, 5 and 20 lines, and rewrites of 5, 20 and 80 lines that change one.
 pub fn edits() -> Vec<BenchEdit> {
-    let text = FUNCTION.to_owned();
+    let infill = |name, text: &str, lines| BenchEdit { name, path: "bench.py", text: text.to_owned(), lines, instruction: None };
+    let rewrite = |name, text: &str, lines| BenchEdit {
+        instruction: Some("Compare to None with `is`, not `==`."),
+        ..infill(name, text, lines)
+    };
     vec![
-        BenchEdit { name: "infill of 1 line", text: text.clone(), lines: (6, 6), instruction: None },
-        BenchEdit { name: "infill of 5 lines", text: text.clone(), lines: (9, 13), instruction: None },
-        BenchEdit {
-            name: "rewrite of 20 lines, 1 changes",
-            text,
-            lines: (1, 20),
-            instruction: Some("Compare to None with `is`, not `==`."),
-        },
+        infill("infill of 1 line", FUNCTION, (6, 6)),
+        infill("infill of 5 lines", FUNCTION, (9, 13)),
+        rewrite(REWRITE, FUNCTION, (1, 20)),
+        rewrite("rewrite of 5 lines, 1 changes", FUNCTION, (5, 9)),
+        rewrite("rewrite of 80 lines, 1 changes", INVENTORY, (9, 88)),
+        infill("infill of 20 lines", INVENTORY, (48, 67)),
     ]
 }
+
+/// Holes of one to three lines in two files, each with text behind it. An answer that equals what stood there is right.
+pub fn holes() -> Vec<BenchEdit> {
+    let hole = |path, text: &str, lines| BenchEdit { name: "hole", path, text: text.to_owned(), lines, instruction: None };
+    let python = [(18, 18), (28, 28), (44, 44), (51, 52), (59, 60), (65, 65), (77, 78), (85, 85)];
+    let rust = [(20, 20), (31, 31), (40, 42), (44, 44), (54, 54), (60, 62)];
+    let python = python.into_iter().map(|lines| hole("inventory.py", INVENTORY, lines));
+    python.chain(rust.into_iter().map(|lines| hole("queue.rs", QUEUE, lines))).collect()
+}
+
+/// A module of 88 lines.
+const INVENTORY: &str = include_str!("../../assets/bench/inventory.py");
+/// A module of 65 lines.
+const QUEUE: &str = include_str!("../../assets/bench/queue.rs");
 
 /// The 5-line infill inside a file of `lines` lines.
 pub fn in_a_file_of(lines: usize) -> BenchEdit {
@@ -92,23 +112,38 @@ pub fn in_a_file_of(lines: usize) -> BenchEdit {
     let before = filler.repeat(lines.saturating_sub(20) / 2 / 4);
     let first = before.lines().count() + 9;
     let text = format!("{before}{FUNCTION}{before}");
-    BenchEdit { name: "infill of 5 lines", text, lines: (first, first + 4), instruction: None }
+    BenchEdit { name: "infill of 5 lines", path: "bench.py", text, lines: (first, first + 4), instruction: None }
 }
 
-/// Runs an edit with one method, with nothing kept of earlier ones.
+impl BenchEdit {
+    /// The lines of the span as they are.
+    pub fn original(&self) -> String {
+        let lines = self.text.split_inclusive('\n');
+        lines.skip(self.lines.0.saturating_sub(1)).take((self.lines.1 + 1).saturating_sub(self.lines.0)).collect()
+    }
+
+    /// The edit as a request.
+    ///
+    /// # Errors
+    /// The lines are not in the text.
+    pub fn request(&self, options: EditOptions) -> Result<EditRequest, EditError> {
+        let document = Document::from_bytes(PathBuf::from(self.path), self.text.clone().into_bytes())
+            .map_err(|error| EditError::Engine(error.to_string()))?;
+        let document = Arc::new(document);
+        let span = document.line_span(self.lines.0, self.lines.1);
+        let spans = Spans::new(&document, span.into_iter().collect())?;
+        let options = EditOptions { guard_rounds: 0, ..options };
+        Ok(EditRequest::new(document, spans, self.instruction.map(str::to_owned), options))
+    }
+}
+
+/// Runs an edit with nothing kept of earlier ones.
 ///
 /// # Errors
 /// The model failed, or the edit does not fit its file.
-pub fn measure(model: &mut LoadedModel, edit: &BenchEdit, method: Method) -> Result<Measured, EditError> {
+pub fn measure(model: &mut LoadedModel, edit: &BenchEdit, options: EditOptions) -> Result<Measured, EditError> {
     let start = Instant::now();
-    let document = Arc::new(
-        Document::from_bytes(PathBuf::from("bench.py"), edit.text.clone().into_bytes())
-            .map_err(|error| EditError::Engine(error.to_string()))?,
-    );
-    let span = document.line_span(edit.lines.0, edit.lines.1);
-    let spans = Spans::new(&document, span.into_iter().collect())?;
-    let options = EditOptions { method, guard_rounds: 0, ..EditOptions::default() };
-    let request = EditRequest::new(document, spans, edit.instruction.map(str::to_owned), options);
+    let request = edit.request(options)?;
     model.denoiser.forget_contexts();
     let (mut first_step, mut read) = (None, 0);
     let candidates = run(model, &request, &Steering::default(), &mut |event| match event {
@@ -129,4 +164,23 @@ pub fn measure(model: &mut LoadedModel, edit: &BenchEdit, method: Method) -> Res
         tokens: number(|best| best.tokens),
         text: best.and_then(|best| best.texts.first().cloned()).unwrap_or_default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_edit_is_about_whole_lines_of_its_text() {
+        for edit in edits().into_iter().chain(holes()).chain([in_a_file_of(36), in_a_file_of(1000)]) {
+            let request = edit.request(EditOptions::default()).unwrap();
+            let span = request.spans.as_slice()[0];
+            assert_eq!(&edit.text[span.range()], edit.original(), "{} {:?}", edit.path, edit.lines);
+            let behind = &edit.text[span.end..];
+            assert!(edit.instruction.is_some() || !behind.trim().is_empty(), "the end of a hole must be known");
+            if edit.name == REWRITE {
+                assert_eq!(edit.original().matches("== None").count(), 1);
+            }
+        }
+    }
 }

@@ -1,7 +1,9 @@
 //! Measurements of the model and of whole edits, as ratios within one run: shared machines are too noisy for anything else.
 
+pub mod compare;
 pub mod edits;
 pub mod forward;
+pub mod peer;
 
 use std::time::Instant;
 

@@ -80,6 +80,8 @@ pub enum MethodArg {
     Draft,
     /// Decode from left to right, one token a pass
     Causal,
+    /// The same, checking what followed the newest tokens elsewhere in the context
+    Lookup,
 }
 
 impl From<MethodArg> for Method {
@@ -89,6 +91,7 @@ impl From<MethodArg> for Method {
             MethodArg::Canvas => Self::Canvas,
             MethodArg::Draft => Self::Draft,
             MethodArg::Causal => Self::Causal,
+            MethodArg::Lookup => Self::Lookup,
         }
     }
 }

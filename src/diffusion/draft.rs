@@ -43,7 +43,22 @@ pub struct DraftStep<'a> {
     pub nfe: usize,
 }
 
-/// Decodes greedily behind `context` until `stop` says that the tokens so far are the end, or `most` tokens stand there.
+/// What is checked in the next pass.
+pub trait Guess {
+    /// The tokens that may come next behind `context` and `tokens`.
+    fn next(&mut self, context: &[TokenId], tokens: &[TokenId]) -> Vec<TokenId>;
+
+    /// How it went: `accepted` of the tokens of the last guess were right, and `last` is the newest token, which the model put there.
+    fn told(&mut self, accepted: usize, last: Option<TokenId>);
+
+    /// What may still come, for whoever looks on.
+    fn rest(&self) -> &[TokenId] {
+        &[]
+    }
+}
+
+/// Decodes greedily behind `context`, checking what `guess` says, until `stop` says that the tokens so far are the end, or `most`
+/// tokens stand there.
 ///
 /// `stop` sees the settled tokens with the newest one and answers how many of them belong to the text when it ends here.
 ///
@@ -52,19 +67,18 @@ pub struct DraftStep<'a> {
 pub fn draft(
     model: &mut dyn Causal,
     context: &[TokenId],
-    original: &[TokenId],
+    guess: &mut dyn Guess,
     most: usize,
     stop: &dyn Fn(&[TokenId]) -> Option<usize>,
     observe: &mut dyn FnMut(DraftStep<'_>) -> Control,
 ) -> Result<Drafted, ModelError> {
     let mut ids = context.to_vec();
     let mut done = Drafted { tokens: Vec::new(), confidences: Vec::new(), nfe: 0, ended: false };
-    let (mut place, mut width) = (0, LONGEST);
     loop {
-        let run = &original[place..original.len().min(place + width)];
+        let run = guess.next(context, &done.tokens);
         ids.truncate(context.len());
         ids.extend_from_slice(&done.tokens);
-        ids.extend_from_slice(run);
+        ids.extend_from_slice(&run);
         let predictions = model.continue_from(&ids, context.len() + done.tokens.len(), 1)?;
         done.nfe += 1;
         let mut accepted = 0;
@@ -86,20 +100,77 @@ pub fn draft(
             }
             accepted += 1;
         }
-        place += accepted;
-        if accepted == run.len() {
-            // The last prediction is one more token behind the whole run; it may be the next of the original.
-            width = LONGEST;
-            place += usize::from(original.get(place) == done.tokens.last() && place < original.len());
-        } else {
-            width = SHORTEST;
-            place = rejoin(original, place, done.tokens.last().copied());
-        }
-        let step = DraftStep { tokens: &done.tokens, confidences: &done.confidences, rest: &original[place..], nfe: done.nfe };
+        guess.told(accepted, done.tokens.last().copied());
+        let step = DraftStep { tokens: &done.tokens, confidences: &done.confidences, rest: guess.rest(), nfe: done.nfe };
         if observe(step) != Control::Continue {
             return Ok(done);
         }
     }
+}
+
+/// The original text: what the edit leaves as it is comes right in one pass.
+#[derive(Clone, Debug)]
+pub struct Original<'a> {
+    tokens: &'a [TokenId],
+    place: usize,
+    width: usize,
+    guessed: usize,
+}
+
+impl<'a> Original<'a> {
+    /// No text guesses nothing: one token a pass.
+    pub fn new(tokens: &'a [TokenId]) -> Self {
+        Self { tokens, place: 0, width: LONGEST, guessed: 0 }
+    }
+}
+
+impl Guess for Original<'_> {
+    fn next(&mut self, _: &[TokenId], _: &[TokenId]) -> Vec<TokenId> {
+        let run = &self.tokens[self.place..self.tokens.len().min(self.place + self.width)];
+        self.guessed = run.len();
+        run.to_vec()
+    }
+
+    fn told(&mut self, accepted: usize, last: Option<TokenId>) {
+        self.place += accepted;
+        if accepted == self.guessed {
+            // The last prediction is one more token behind the whole run; it may be the next of the original.
+            self.width = LONGEST;
+            self.place += usize::from(self.place < self.tokens.len() && self.tokens.get(self.place).copied() == last);
+        } else {
+            self.width = SHORTEST;
+            self.place = rejoin(self.tokens, self.place, last);
+        }
+    }
+
+    fn rest(&self) -> &[TokenId] {
+        &self.tokens[self.place..]
+    }
+}
+
+/// Prompt lookup: what followed the newest tokens where they stood before. It needs no original, so it is the strongest baseline
+/// that autoregressive decoding has for edits. (A. Saxena, "Prompt Lookup Decoding", github.com/apoorvumang/prompt-lookup-decoding,
+/// with its settings: runs of up to 3 tokens are looked up, 10 are guessed.)
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lookup;
+
+impl Guess for Lookup {
+    fn next(&mut self, context: &[TokenId], tokens: &[TokenId]) -> Vec<TokenId> {
+        const RUN: usize = 3;
+        const GUESSED: usize = 10;
+        let all = [context, tokens].concat();
+        for run in (1..=RUN.min(all.len().saturating_sub(1))).rev() {
+            let newest = &all[all.len() - run..];
+            let found = all[..all.len() - 1].windows(run).position(|window| window == newest);
+            if let Some(found) = found {
+                let start = found + run;
+                return all[start..all.len().min(start + GUESSED)].to_vec();
+            }
+        }
+        Vec::new()
+    }
+
+    fn told(&mut self, _: usize, _: Option<TokenId>) {}
 }
 
 /// Where the draft goes on behind `token`, which the base put in place of `original[place]`: at the same place, when the token is
@@ -124,7 +195,9 @@ mod tests {
         let tokens = |text: &str| text.chars().map(u32::from).collect::<Vec<_>>();
         let mut model = Scripted::new(tokens(answer), END);
         let stop = |tokens: &[TokenId]| (tokens.last() == Some(&END)).then(|| tokens.len() - 1);
-        let drafted = draft(&mut model, &[1], &tokens(original), 200, &stop, &mut |_| Control::Continue).unwrap();
+        let original_tokens = tokens(original);
+        let mut guess = Original::new(&original_tokens);
+        let drafted = draft(&mut model, &[1], &mut guess, 200, &stop, &mut |_| Control::Continue).unwrap();
         assert_eq!(drafted.tokens, tokens(answer), "{original:?} to {answer:?}");
         assert_eq!(drafted.confidences.len(), drafted.tokens.len());
         drafted
@@ -150,5 +223,33 @@ mod tests {
         let inserted = long.replacen("klm", "kXlm", 1);
         assert!(run(&long, &inserted).nfe <= 5);
         assert_eq!(run("", &long).nfe, 51, "without a draft, one pass a token");
+    }
+    #[test]
+    fn what_stands_in_the_context_is_guessed_from_there() {
+        let tokens = |text: &str| text.chars().map(u32::from).collect::<Vec<_>>();
+        let (context, answer) = (tokens("let total = price * count;"), "total = price * count + 1");
+        let mut model = Scripted::new(tokens(answer), END);
+        let stop = |tokens: &[TokenId]| (tokens.last() == Some(&END)).then(|| tokens.len() - 1);
+        // The scripted model answers by the length of what stands behind its context of one token.
+        let mut guess = Behind(context, Lookup);
+        let drafted = draft(&mut model, &[1], &mut guess, 200, &stop, &mut |_| Control::Continue).unwrap();
+        assert_eq!(drafted.tokens, tokens(answer));
+        assert!(drafted.nfe <= 12, "{} passes for {} tokens", drafted.nfe, answer.len());
+        assert!(Lookup.next(&[], &[]).is_empty());
+        assert_eq!(Lookup.next(&[1, 2, 3, 9, 8, 1, 2], &[3]), [9, 8, 1, 2, 3]);
+        assert!(Lookup.next(&[5], &[6]).is_empty());
+    }
+
+    /// Looks up in another context.
+    struct Behind(Vec<TokenId>, Lookup);
+
+    impl Guess for Behind {
+        fn next(&mut self, _: &[TokenId], tokens: &[TokenId]) -> Vec<TokenId> {
+            self.1.next(&self.0, tokens)
+        }
+
+        fn told(&mut self, accepted: usize, last: Option<TokenId>) {
+            self.1.told(accepted, last);
+        }
     }
 }

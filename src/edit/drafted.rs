@@ -9,6 +9,9 @@ use crate::diffusion::denoise::Ending;
 use crate::diffusion::denoise::StepReport;
 use crate::diffusion::draft;
 use crate::diffusion::draft::DraftStep;
+use crate::diffusion::draft::Guess;
+use crate::diffusion::draft::Lookup;
+use crate::diffusion::draft::Original;
 use crate::edit::candidate::Candidate;
 use crate::edit::error::EditError;
 use crate::edit::event::Event;
@@ -31,8 +34,9 @@ impl Running<'_, '_> {
         let (layout, request, steering) = (&self.layout, self.request, self.steering);
         let tokenizer = &self.model.tokenizer;
         let none = Vec::new();
-        let original = layout.draft.as_ref().filter(|_| request.options.method != Method::Causal).unwrap_or(&none);
-        let lines = request.options.causal_lines.filter(|_| request.options.method == Method::Causal);
+        let causal = matches!(request.options.method, Method::Causal | Method::Lookup);
+        let original = layout.draft.as_ref().filter(|_| !causal).unwrap_or(&none);
+        let lines = request.options.causal_lines.filter(|_| causal);
         let fence = Fence { tokenizer, fenced: layout.fenced, tail: first_line_after(request), lines };
         let stop = |tokens: &[TokenId]| match tokens.last() {
             Some(&last) if !tokenizer.is_text(last) => Some(tokens.len() - 1),
@@ -62,7 +66,9 @@ impl Running<'_, '_> {
         let drafted = match observe(begin) {
             Control::Continue => {
                 let context = &layout.prompt.context;
-                draft::draft(&mut self.model.denoiser, context, original, most, &stop, &mut observe)?
+                let (mut lookup, mut original) = (Lookup, Original::new(original));
+                let guess: &mut dyn Guess = if request.options.method == Method::Lookup { &mut lookup } else { &mut original };
+                draft::draft(&mut self.model.denoiser, context, guess, most, &stop, &mut observe)?
             }
             _ => draft::Drafted::default(),
         };

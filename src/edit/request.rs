@@ -23,6 +23,8 @@ pub enum Method {
     Draft,
     /// Autoregressive decoding by the exact base, one token a pass: the baseline.
     Causal,
+    /// The same, checking in each pass what followed the newest tokens elsewhere in the context (prompt lookup).
+    Lookup,
 }
 
 /// One edit: spans of one document, and how they are to be rewritten.

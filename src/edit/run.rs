@@ -120,7 +120,7 @@ pub(super) struct Running<'a, 'scope> {
 impl Running<'_, '_> {
     fn candidates(mut self) -> Result<Vec<Candidate>, EditError> {
         let mut candidates = match self.method() {
-            Method::Draft | Method::Causal => self.draft()?,
+            Method::Draft | Method::Causal | Method::Lookup => self.draft()?,
             Method::Auto | Method::Canvas => Vec::new(),
         };
         let missing = self.request.options.candidates.max(1).saturating_sub(candidates.len());
@@ -158,7 +158,7 @@ impl Running<'_, '_> {
             _ if self.request.start.is_some() || self.request.options.sampler.is_some() => Method::Canvas,
             _ if self.request.options.length != Length::Auto => Method::Canvas,
             _ if !self.model.denoiser.is_causal() => Method::Canvas,
-            (Method::Causal, _) => Method::Causal,
+            (method @ (Method::Causal | Method::Lookup), _) => method,
             (Method::Draft | Method::Auto, Some(_)) => Method::Draft,
             _ => Method::Canvas,
         }

@@ -81,6 +81,7 @@ mod gpu {
 
     use burn::cubecl::config::CubeClRuntimeConfig;
     use burn::cubecl::config::RuntimeConfig;
+    use burn::cubecl::config::autotune::AutotuneLevel;
     use burn::cubecl::config::cache::CacheConfig;
     use burn::tensor::Device;
     use burn::tensor::DeviceKind;
@@ -90,10 +91,16 @@ mod gpu {
 
     /// Keeps CubeCL to itself: its kernels are cached in dcode's own folder, never in the `target/` of the repository that is
     /// edited, and no `cubecl.toml` lying around there is read. The first call counts.
-    fn configure() {
+    fn configure(kind: &DeviceKind) {
         let mut config = CubeClRuntimeConfig::default();
         if let Some(dir) = data_dir() {
             config.environment.path = CacheConfig::Directory(dir.join("kernels"));
+        }
+        if *kind == DeviceKind::Cpu {
+            // An emulated GPU takes minutes to try all kernels of one shape, and which is the fastest there tells nothing.
+            config.autotune.level = AutotuneLevel::Minimal;
+            config.autotune.bench.min_samples = 1;
+            config.autotune.bench.max_samples = 1;
         }
         CubeClRuntimeConfig::try_set(config);
     }
@@ -118,7 +125,7 @@ mod gpu {
     }
 
     fn init(kind: DeviceKind, name: &str) -> Result<OpenDevice, String> {
-        configure();
+        configure(&kind);
         // Drivers are foreign code: a panic while probing one must not end the program.
         let opened = catch_unwind(|| Device::wgpu_options().device_kind(kind).init());
         match opened {

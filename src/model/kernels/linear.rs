@@ -6,8 +6,13 @@ use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use crate::model::kernels::LowRankTerm;
+use crate::model::kernels::blocks;
+use crate::model::kernels::blocks::Inputs;
+use crate::model::kernels::blocks::Rows;
 use crate::model::kernels::flex;
 use crate::model::kernels::flex::Values;
+use crate::model::kernels::matrix_unit::BLOCK;
+use crate::model::kernels::matrix_unit::MatrixUnit;
 use crate::model::kernels::tile::OUTS;
 use crate::model::kernels::tile::OUTS_WIDE;
 use crate::model::kernels::tile::Pair;
@@ -19,6 +24,8 @@ use crate::model::matrix::Stored;
 
 /// Rows of a tensor of weights up to which the kernel is used.
 const FEW_ROWS: usize = 48;
+/// Rows from which stored weights go through the matrix unit of a machine that has one: it takes 32 at a time.
+const UNIT_ROWS: usize = 5;
 /// Inputs are cut to a depth at which a block of them stays in the second-level cache: as many values.
 const INPUTS: usize = 1 << 18;
 /// The depth of a cut, at most and at least. Expanded weights of a tile and the inputs of a tile share the first-level cache.
@@ -84,7 +91,10 @@ fn kernel(
         tile: Tile::detect(),
     };
     let mut out = vec![0.0; count * outs];
-    job.run(outs, &mut out);
+    match (weights, MatrixUnit::detect()) {
+        (Weights::Stored(stored), Some(unit)) if count >= UNIT_ROWS => job.run_by_unit(unit, stored, outs, &mut out),
+        _ => job.run(outs, &mut out),
+    }
     Some(flex::tensor(out, [count, outs], &rows.device()))
 }
 
@@ -131,16 +141,44 @@ impl Job<'_> {
         if self.rows == 0 || outs == 0 {
             return;
         }
+        self.tasks(self.tile.outs(), outs, out, |first, column| match self.tile.outs() {
+            OUTS_WIDE => self.task::<OUTS_WIDE>(first, column),
+            _ => self.task::<OUTS>(first, column),
+        });
+    }
+
+    /// The same through the matrix unit.
+    fn run_by_unit(&self, unit: MatrixUnit, stored: &Stored, outs: usize, out: &mut [f32]) {
+        if outs == 0 {
+            return;
+        }
+        let inputs = Inputs::new(unit, self.inputs, self.rows, self.depth);
+        let low_rank = self.low_rank.as_ref().map(|term| (term, Inputs::new(unit, term.inputs, self.rows, term.depth)));
+        let mut products: Vec<(&dyn Rows, &Inputs)> = vec![(stored, &inputs)];
+        products.extend(low_rank.as_ref().map(|(term, inputs)| (*term as &dyn Rows, inputs)));
+        self.tasks(BLOCK, outs, out, |first, column| {
+            self.begin(first, column);
+            blocks::add(unit, &products, first, column);
+        });
+    }
+
+    /// Splits the outputs into tasks of whole tiles of `tile` columns, and runs each with its first column and its part of every row.
+    fn tasks(&self, tile: usize, outs: usize, out: &mut [f32], run: impl Fn(usize, &mut [&mut [f32]]) + Sync) {
         // Several tasks for each thread, so that a thread that is held up does not hold up all.
-        let task = outs.div_ceil(8 * rayon::current_num_threads()).clamp(16, 512).next_multiple_of(self.tile.outs());
+        let task = outs.div_ceil(8 * rayon::current_num_threads()).clamp(16, 512).next_multiple_of(tile);
         let mut columns: Vec<Vec<&mut [f32]>> = (0..outs.div_ceil(task)).map(|_| Vec::with_capacity(self.rows)).collect();
         for row in out.chunks_exact_mut(outs) {
             row.chunks_mut(task).zip(&mut columns).for_each(|(part, column)| column.push(part));
         }
-        columns.into_par_iter().enumerate().for_each(|(index, mut column)| match self.tile.outs() {
-            OUTS_WIDE => self.task::<OUTS_WIDE>(index * task, &mut column),
-            _ => self.task::<OUTS>(index * task, &mut column),
-        });
+        columns.into_par_iter().enumerate().for_each(|(index, mut column)| run(index * task, &mut column));
+    }
+
+    /// What the sums begin with.
+    fn begin(&self, first: usize, column: &mut [&mut [f32]]) {
+        let width = column.first().map_or(0, |row| row.len());
+        if let Some(bias) = self.bias {
+            column.iter_mut().for_each(|row| row.copy_from_slice(&bias[first..first + width]));
+        }
     }
 
     /// The depth of a cut: a multiple of what the storage can begin with, and of a vector.
@@ -157,9 +195,7 @@ impl Job<'_> {
     /// The outputs from `first` on, as many as each row of `column` has room for.
     fn task<const O: usize>(&self, first: usize, column: &mut [&mut [f32]]) {
         let width = column.first().map_or(0, |row| row.len());
-        if let Some(bias) = self.bias {
-            column.iter_mut().for_each(|row| row.copy_from_slice(&bias[first..first + width]));
-        }
+        self.begin(first, column);
         let cut = self.cut();
         let mut expanded = match self.weights {
             Weights::Dense(_) => Vec::new(),
@@ -241,6 +277,26 @@ impl Job<'_> {
                 row[strip.at + o] += sums[r];
             }
         }
+    }
+}
+
+impl Rows for Stored {
+    fn unit(&self) -> usize {
+        Stored::unit(self)
+    }
+
+    fn expand(&self, row: usize, columns: Range<usize>, out: &mut [f32]) {
+        Stored::expand(self, row, columns, out);
+    }
+}
+
+impl Rows for LowRank<'_> {
+    fn unit(&self) -> usize {
+        1
+    }
+
+    fn expand(&self, row: usize, columns: Range<usize>, out: &mut [f32]) {
+        out.copy_from_slice(row_of(self.weights, row, self.depth, &columns));
     }
 }
 

@@ -8,8 +8,10 @@
 //! the two agree to rounding, which the tests check on random shapes.
 
 mod attention;
+mod blocks;
 mod flex;
 mod linear;
+mod matrix_unit;
 mod rows;
 mod tile;
 pub(crate) mod vector;

@@ -37,13 +37,15 @@ impl Inputs {
         let steps = depth.div_ceil(DEEP);
         let mut lines = vec![Line::default(); rows.div_ceil(BLOCK) * steps * STEP];
         lines.par_chunks_exact_mut((steps * STEP).max(1)).enumerate().for_each(|(block, lines)| {
+            let mut halves = [Line::default(); STEP];
             for row in (block * BLOCK..rows.min((block + 1) * BLOCK)).map(|row| row % BLOCK) {
                 let values = &values[(block * BLOCK + row) * depth..][..depth];
                 for (values, step) in values.chunks(DEEP).zip(lines.chunks_exact_mut(STEP)) {
-                    for (half, Line(words)) in unit.cut(&padded(values)).into_iter().enumerate() {
+                    unit.cut(values, &mut halves, 0);
+                    for half in [0, BLOCK] {
                         // A line of the unit has two values of each row.
-                        let tile = &mut step[half * BLOCK + row / SIDE * SIDE..][..SIDE];
-                        tile.iter_mut().zip(words).for_each(|(line, word)| line.0[row % SIDE] = word);
+                        let tile = &mut step[half + row / SIDE * SIDE..][..SIDE];
+                        tile.iter_mut().zip(halves[half].0).for_each(|(line, word)| line.0[row % SIDE] = word);
                     }
                 }
             }
@@ -60,11 +62,6 @@ impl Inputs {
     fn count(&self) -> usize {
         self.lines.len() / (self.steps * STEP).max(1)
     }
-}
-
-/// A step of values; what is missing at the end of a row is zero.
-fn padded(values: &[f32]) -> [f32; DEEP] {
-    values.try_into().unwrap_or_else(|_| std::array::from_fn(|at| values.get(at).copied().unwrap_or(0.0)))
 }
 
 /// Adds `inputs · weightsᵀ` to the outputs from `first` on, as many as each row of `column` has room for.
@@ -86,10 +83,7 @@ pub(super) fn add(unit: MatrixUnit, weights: &[(&dyn Rows, &Inputs)], first: usi
                 for out in 0..outs {
                     let values = &mut expanded[..columns.len()];
                     rows.expand(first + at + out, columns.clone(), values);
-                    for (values, step) in values.chunks(DEEP).zip(tiles.chunks_exact_mut(STEP)) {
-                        let [high, low] = unit.cut(&padded(values));
-                        (step[out], step[BLOCK + out]) = (high, low);
-                    }
+                    unit.cut(values, tiles, out);
                 }
                 for (inputs, sums) in inputs.blocks(steps).zip(&mut sums) {
                     unit.multiply(tiles, inputs, sums);

@@ -46,14 +46,19 @@ impl MatrixUnit {
         None
     }
 
-    /// Cuts values into high and low halves.
+    /// Cuts a row of values into high and low halves: those of each step go to the lines `place` and `BLOCK + place` of the step
+    /// in `tiles`. What is missing at the end of the last step is zero.
+    ///
+    /// # Panics
+    /// When `tiles` has fewer steps, or a step has no such line.
     #[inline]
-    pub(super) fn cut(self, values: &[f32; DEEP]) -> [Line; 2] {
+    pub(super) fn cut(self, values: &[f32], tiles: &mut [Line], place: usize) {
+        assert!(place < BLOCK && values.len().div_ceil(DEEP) * STEP <= tiles.len());
         match self {
             #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-            Self::Amx(unit) => unit.cut(values),
+            Self::Amx(unit) => unit.cut(values, tiles, place),
             #[cfg(test)]
-            Self::Emulated => tests::cut(values),
+            Self::Emulated => tests::cut(values, tiles, place),
         }
     }
 
@@ -83,6 +88,7 @@ mod amx {
     use std::arch::x86_64::*;
     use std::sync::OnceLock;
 
+    use super::BLOCK;
     use super::DEEP;
     use super::Line;
     use super::STEP;
@@ -118,11 +124,11 @@ mod amx {
         }
 
         #[inline]
-        pub(super) fn cut(self, values: &[f32; DEEP]) -> [Line; 2] {
+        pub(super) fn cut(self, values: &[f32], tiles: &mut [Line], place: usize) {
             // SAFETY: the value proves that the machine has the features.
             #[allow(unsafe_code)]
             unsafe {
-                cut(values)
+                cut(values, tiles, place);
             }
         }
 
@@ -209,23 +215,26 @@ mod amx {
         result == 0
     }
 
-    #[inline]
+    /// A function of its own for a whole row: vectors must not go through memory between two instructions.
     #[target_feature(enable = "avx512f,avx512bf16")]
-    fn cut(values: &[f32; DEEP]) -> [Line; 2] {
-        let mut lines = [Line::default(); 2];
-        // SAFETY: 16 values can be read at each of the two places, a line can be written, and vectors of one size hold any bits.
-        #[allow(unsafe_code)]
-        unsafe {
-            let (first, second) = (_mm512_loadu_ps(values.as_ptr()), _mm512_loadu_ps(values.as_ptr().add(16)));
-            let high: __m512i = std::mem::transmute(_mm512_cvtne2ps_pbh(second, first));
-            let back = |half: __m256i| _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(half)));
-            let first = _mm512_sub_ps(first, back(_mm512_castsi512_si256(high)));
-            let second = _mm512_sub_ps(second, back(_mm512_extracti64x4_epi64::<1>(high)));
-            let low: __m512i = std::mem::transmute(_mm512_cvtne2ps_pbh(second, first));
-            _mm512_store_si512(lines[0].0.as_mut_ptr().cast(), high);
-            _mm512_store_si512(lines[1].0.as_mut_ptr().cast(), low);
+    fn cut(values: &[f32], tiles: &mut [Line], place: usize) {
+        let back = |half: __m256i| _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(half)));
+        for (values, step) in values.chunks(DEEP).zip(tiles.chunks_exact_mut(STEP)) {
+            let mask = u32::MAX >> (DEEP - values.len());
+            // SAFETY: only as many values are read as there are, a line can be written at both places, and vectors of one size hold
+            // any bits.
+            #[allow(unsafe_code)]
+            unsafe {
+                let first = _mm512_maskz_loadu_ps(mask as u16, values.as_ptr());
+                let second = _mm512_maskz_loadu_ps((mask >> 16) as u16, values.as_ptr().wrapping_add(16));
+                let high: __m512i = std::mem::transmute(_mm512_cvtne2ps_pbh(second, first));
+                let first = _mm512_sub_ps(first, back(_mm512_castsi512_si256(high)));
+                let second = _mm512_sub_ps(second, back(_mm512_extracti64x4_epi64::<1>(high)));
+                let low: __m512i = std::mem::transmute(_mm512_cvtne2ps_pbh(second, first));
+                _mm512_store_si512(step[place].0.as_mut_ptr().cast(), high);
+                _mm512_store_si512(step[BLOCK + place].0.as_mut_ptr().cast(), low);
+            }
         }
-        lines
     }
 }
 
@@ -281,8 +290,9 @@ mod tests {
     #[test]
     fn halves_hold_a_value_but_for_its_last_bits() {
         let given: [f32; DEEP] = std::array::from_fn(|k| (k as f32 - 9.3) * 1.7f32.powi(k as i32 - 16));
-        let [high, low] = cut(&given);
-        for ((value_of, high), low) in given.iter().zip(halves(&high)).zip(halves(&low)) {
+        let mut tiles = [Line::default(); STEP];
+        cut(&given, &mut tiles, 3);
+        for ((value_of, high), low) in given.iter().zip(halves(&tiles[3])).zip(halves(&tiles[BLOCK + 3])) {
             assert!((value_of - value(high) - value(low)).abs() <= value_of.abs() * 2f32.powi(-17));
         }
     }
@@ -296,14 +306,14 @@ mod tests {
         for steps in [1, 2, 9] {
             let side = |seed| {
                 let mut lines = vec![Line::default(); steps * STEP];
-                for (pair, chunk) in lines.chunks_exact_mut(STEP).enumerate() {
-                    for row in 0..BLOCK {
-                        let given: [f32; DEEP] = values(seed + pair * BLOCK + row, DEEP).try_into().unwrap();
-                        assert_eq!(unit.cut(&given), cut(&given));
-                        let [high, low] = cut(&given);
-                        (chunk[row], chunk[BLOCK + row]) = (high, low);
-                    }
+                let mut same = lines.clone();
+                for row in 0..BLOCK {
+                    // The last step is not whole.
+                    let given = values(seed + row, steps * DEEP - row % 20);
+                    unit.cut(&given, &mut lines, row);
+                    cut(&given, &mut same, row);
                 }
+                assert_eq!(lines, same);
                 lines
             };
             let (weights, inputs) = (side(1), side(1000));

@@ -94,8 +94,10 @@ impl Drop for Peer {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
+    #![cfg(unix)]
+
     use super::*;
 
     fn peer(script: &str) -> Result<PeerAnswer, PeerError> {

@@ -94,10 +94,9 @@ impl Drop for Peer {
     }
 }
 
+#[cfg(unix)]
 #[cfg(test)]
 mod tests {
-    #![cfg(unix)]
-
     use super::*;
 
     fn peer(script: &str) -> Result<PeerAnswer, PeerError> {

@@ -4,6 +4,7 @@
 
 pub mod diagnostic;
 pub mod process;
+mod prune;
 pub mod shadow;
 pub mod verifier;
 pub mod words;

@@ -2,7 +2,8 @@
 //!
 //! It lies in dcode's cache folder and is used again, so that a build in it takes what it takes in the user's own tree. Every file
 //! is a copy (the file system may share the blocks, never the file): no command can reach the user's files by way of it. What git
-//! ignores is not copied; what commands leave behind stays, except in place of a copied file.
+//! ignores is not copied; what commands leave behind stays, except in place of a copied file. A shadow whose work tree is gone, or
+//! that was not used for two weeks, is removed when the next one is taken.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -23,6 +24,8 @@ use crate::patch::lock::Lock;
 use crate::patch::lock::LockError;
 use crate::patch::quote::path_bytes;
 use crate::patch::target::is_git_dir;
+use crate::verify::prune::mark;
+use crate::verify::prune::prune;
 
 /// Most files and bytes that are copied.
 const MOST_FILES: usize = 200_000;
@@ -128,6 +131,8 @@ impl Shadow {
                     let manifest = std::fs::read(slot.join("manifest.json")).unwrap_or_default();
                     let list: Vec<(String, Copied)> = serde_json::from_slice(&manifest).unwrap_or_default();
                     let copied = list.into_iter().map(|(path, copied)| (PathBuf::from(path), copied)).collect();
+                    mark(&folder, &root).map_err(failed("write into it", &folder))?;
+                    prune(cache, &folder, SystemTime::now());
                     return Ok(Self { root, slot, copied, _lock: lock });
                 }
                 Err(LockError::Held { .. }) => {}

@@ -144,7 +144,9 @@ pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
 
 /// An edit as dcode does it, beside autoregressive decoding in this engine, plain and with prompt lookup, and by a peer.
 fn beside_autoregressive(model: &mut LoadedModel, edit: &BenchEdit, peer: Option<&mut Peer>) -> Result<Value, Failure> {
-    let by = |method| EditOptions { method, ..EditOptions::default() };
+    // The base alone has no end of its own in the middle of a file: it is told how many lines the hole had.
+    let lines = edit.instruction.is_none().then_some(edit.lines.1 + 1 - edit.lines.0);
+    let by = |method| EditOptions { method, causal_lines: lines, ..EditOptions::default() };
     let new = measure(model, edit, by(Method::Auto))?;
     let causal = measure(model, edit, by(Method::Causal))?;
     let lookup = measure(model, edit, by(Method::Lookup))?;

@@ -139,13 +139,16 @@ mod tests {
         add(unit, &[(&weights_of, &packed[0]), (&factor_of, &packed[1])], first, &mut column);
         for row in 0..rows {
             for out in 0..outs {
-                let product = |a: &[f32], b: &[f32], len: usize| -> f64 {
+                // The sum of the products, and that of their sizes: of each, 2^-17 may be lost, and the sum is rounded.
+                let product = |a: &[f32], b: &[f32], len: usize| -> (f64, f64) {
                     let (a, b) = (&a[row * len..][..len], &b[(first + out) * len..][..len]);
-                    a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+                    let products = a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b));
+                    products.fold((0.0, 0.25), |(sum, size), product| (sum + product, size + product.abs()))
                 };
-                let expected = 0.25 + product(&inputs, &weights, depth) + product(&inner, &factor, rank);
+                let (one, two) = (product(&inputs, &weights, depth), product(&inner, &factor, rank));
+                let expected = 0.25 + one.0 + two.0;
                 let found = f64::from(found[row * outs + out]);
-                let bound = 2e-5 * ((depth + rank) as f64).sqrt();
+                let bound = 1.5e-5 * (one.1 + two.1);
                 assert!((found - expected).abs() < bound, "{rows} {depth} {outs}: {found} {expected}");
             }
         }

@@ -251,5 +251,4 @@ fn keep_in_view(state: &mut State) {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 pub(crate) mod tests;

@@ -35,7 +35,7 @@ const BUILT_IN: [(&str, &str, Ground, &str); 8] = [
 ];
 
 /// Roles that the views use. A theme must give each of them.
-pub const ROLES: [&str; 32] = [
+pub const ROLES: [&str; 33] = [
     "text",
     "dim",
     "title",
@@ -60,6 +60,7 @@ pub const ROLES: [&str; 32] = [
     "word.add",
     "word.remove",
     "diagnostic",
+    "warning",
     "good",
     "status",
     "key",

@@ -29,6 +29,14 @@ fn any_msg() -> impl Strategy<Value = Msg> {
         }),
         1 => prop::option::of(0u64..4).prop_map(|id| Msg::Engine(Event::Failed { id, message: "failed".into() })),
         1 => any::<bool>().prop_map(|light| Msg::Background { light }),
+        1 => Just(Msg::Tick),
+        2 => (1u64..40, any::<bool>(), 0usize..9).prop_map(|(id, passed, line)| {
+            let file = (line == 7).then(|| "other.rs".to_owned());
+            let found = verifier::Diagnostic { file, line, level: verifier::Level::Error, message: "日 no".into() };
+            let verdict = verifier::Verdict { passed, diagnostics: vec![found], masked: vec![(0, 0..line)], ..Default::default() };
+            Msg::Verify(verifier::Event::Finished { id, verdict })
+        }),
+        1 => (1u64..40).prop_map(|id| Msg::Verify(verifier::Event::Failed { id, message: "failed".into() })),
     ]
 }
 
@@ -79,7 +87,11 @@ fn occasions(context: Context) -> Vec<Session> {
             (0..50).for_each(|_| middle.keys("down"));
             let mut selected = Session::new(&long, ScriptedEngine::default());
             selected.keys("down + +");
-            vec![middle, selected]
+            let mut found = Session::new(&long, ScriptedEngine::default());
+            found.keys("/ w o r k enter j j j j");
+            let mut wide = Session::new(&"x".repeat(400), ScriptedEngine::default());
+            wide.state.left = 100;
+            vec![middle, selected, found, wide]
         }
         Context::Prompt => {
             let mut session = Session::new(TEXT, ScriptedEngine::default().answer(frames(), several));
@@ -112,7 +124,16 @@ fn occasions(context: Context) -> Vec<Session> {
             decided.keys("space n");
             let mut hidden = reviewing();
             hidden.keys("A");
-            vec![reviewing(), decided, hidden]
+            let mut wide = Session::open("x.rs", &"x".repeat(400), ScriptedEngine::default().answer(frames(), several));
+            wide.keys("i enter");
+            wide.settle();
+            wide.state.left = 100;
+            vec![reviewing(), decided, hidden, wide]
+        }
+        Context::Search => {
+            let mut typed = Session::new(&long, ScriptedEngine::default());
+            typed.keys("/ w o r k");
+            vec![typed]
         }
         Context::Picker => {
             let mut session = Session::new(TEXT, ScriptedEngine::default());

@@ -5,11 +5,16 @@ mod keys;
 mod lists;
 mod mouse;
 mod prompt;
+mod recipes;
+mod replay;
 mod review;
 mod run;
+mod search;
 mod sessions;
 mod steering;
+mod verify;
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::*;
@@ -36,6 +41,7 @@ use crate::tui::state::MAX_HISTORY;
 use crate::tui::state::picker::Kind;
 use crate::tui::state::picker::Value;
 use crate::tui::state::picker::filter;
+use crate::tui::state::search::find;
 use crate::tui::workers::symbol_items;
 
 const TEXT: &str = "use std::fmt;\n\nfn main() {\n    let x = 1;\n    let y = 2;\n    println!(\"{}\", x + y);\n}\n";
@@ -54,6 +60,12 @@ struct Session {
     editor: fn(&str) -> Result<String, String>,
     copied: Vec<String>,
     mouse: Option<bool>,
+    /// What the commands will say, one after the other; without one they run on.
+    verdicts: VecDeque<verifier::Verdict>,
+    /// What was given to the commands.
+    verified: Vec<verifier::Request>,
+    /// How often they were stopped.
+    stopped: usize,
     quit: bool,
 }
 
@@ -75,6 +87,9 @@ impl Session {
             editor: |text| Ok(text.to_uppercase()),
             copied: Vec::new(),
             mouse: None,
+            verdicts: VecDeque::new(),
+            verified: Vec::new(),
+            stopped: 0,
             quit: false,
         };
         let effects = start(&mut session.state);
@@ -100,6 +115,12 @@ impl Session {
                 Effect::Filter { revision, items, query } => {
                     self.send(Msg::Filtered { revision, found: filter(&items, &query) });
                 }
+                Effect::Search { revision, text, query } => {
+                    let matches = find(&text, &query);
+                    self.send(Msg::Matches { revision, text, matches });
+                }
+                Effect::Verify(request) => self.verify(request),
+                Effect::CancelVerify => self.stopped += 1,
                 Effect::Submit(request) => self.engine.submit(request),
                 Effect::Steer(command) => self.engine.steer(command),
                 Effect::Job(job) => {
@@ -115,6 +136,16 @@ impl Session {
                 Effect::Quit => self.quit = true,
                 Effect::Redraw | Effect::Suspend => {}
             }
+        }
+    }
+
+    fn verify(&mut self, request: verifier::Request) {
+        let id = request.id;
+        self.verified.push(request);
+        let progress = verifier::Progress { command: "cargo check".into(), baseline: false, at: 1, count: 2, seconds: 3 };
+        self.send(Msg::Verify(verifier::Event::Running { id, progress }));
+        if let Some(verdict) = self.verdicts.pop_front() {
+            self.send(Msg::Verify(verifier::Event::Finished { id, verdict }));
         }
     }
 
@@ -165,6 +196,11 @@ impl Session {
                 Answer::Items(Kind::Log, Ok([(2, true), (1, false)].map(item).to_vec()))
             }
             Job::Changes(text) => Answer::Changes(text, Ok(vec![0..14, 27..42, 57..57])),
+            Job::History => Answer::History(vec!["of an earlier session".into()]),
+            Job::Remember(_) => Answer::Remembered(Ok(())),
+            Job::Findings(text) => Answer::Findings(text, Ok(recipes::findings())),
+            Job::Recordings => Answer::Items(Kind::Recordings, Ok(replay::recordings())),
+            Job::Replay { path, candidate } => Answer::Replayed(replay::replayed(&path, candidate)),
             Job::Export(recording) => {
                 assert!(recording.svg().starts_with("<svg") && recording.cast().starts_with('{'));
                 Answer::Exported(Ok("written: main-run-1.svg".into()))

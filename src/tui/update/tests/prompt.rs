@@ -26,7 +26,8 @@ fn typing_pasting_and_history() {
     assert_eq!(session.state.input, crate::tui::state::Input::default());
     session.keys("? enter");
     session.keys("esc i up");
-    assert_eq!(session.state.history, ["?"], "a question mark is text while one types");
+    assert_eq!(session.state.history, ["of an earlier session", "?"], "a question mark is text while one types");
+    assert_eq!(session.jobs.last().unwrap(), "Remember");
     session.keys("down");
     assert_eq!(session.state.input.text, "");
     session.state.history = vec!["x".into(); MAX_HISTORY];

@@ -89,6 +89,23 @@ fn the_threshold_moves_in_its_bounds() {
 }
 
 #[test]
+fn the_span_gets_more_slots_and_fewer_and_keeps_them() {
+    let mut session = steered();
+    session.keys("space +");
+    session.poll();
+    let count = |session: &Session| session.run().slots().len();
+    assert_eq!((session.engine.commands.last(), count(&session)), (Some(&Command::Lengthen(0)), 4));
+    session.keys("minus minus");
+    session.poll();
+    session.poll();
+    assert_eq!((session.engine.commands.last(), count(&session)), (Some(&Command::Shorten(0)), 2));
+    session.keys("=");
+    assert!(session.run().fixed && session.engine.commands.last() == Some(&Command::FixLength(true)));
+    session.keys("=");
+    assert!(!session.run().fixed && session.engine.commands.last() == Some(&Command::FixLength(false)));
+}
+
+#[test]
 fn what_is_not_known_of_a_slot_is_asked_for_one_slot_at_a_time() {
     let mut session = steered();
     session.keys("right right right");

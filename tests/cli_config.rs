@@ -34,6 +34,28 @@ fn values_with_their_origin() {
 }
 
 #[test]
+fn keys_are_listed_and_checked() {
+    let desk = Desk::in_git();
+    std::fs::write(desk.home.join("config.toml"), "[keys.review]\nw = \"accept\"\n").unwrap();
+    desk.write(".dcode.toml", "[keys.review]\nx = \"accept\"\n");
+    let said = desk.dcode(&["config", "list"]);
+    let line = said.out.lines().find(|line| line.starts_with("keys.")).unwrap();
+    assert!(
+        line.starts_with("keys.review.w") && line.contains("= \"accept\"") && line.contains("config.toml:2: accept the hunk")
+    );
+    assert!(said.code == Some(0) && said.err.contains(".dcode.toml:2: keys ignored"), "{}", said.err);
+    for (text, says) in [
+        ("[keys.review]\nw = \"explode\"\n", "config.toml:2: keys.review.w: `explode` is not an action"),
+        ("[keys.review]\n\na = \"accept\"\n", "config.toml:3: keys.review.a: it is the only key of `apply`"),
+        ("keys = 1\n", "config.toml:1: keys must be a table"),
+    ] {
+        std::fs::write(desk.home.join("config.toml"), text).unwrap();
+        let said = desk.dcode(&["config", "list"]);
+        assert!(said.code == Some(2) && said.err.contains(says) && said.err.lines().count() <= 2, "{}", said.err);
+    }
+}
+
+#[test]
 fn each_layer_covers_the_one_before_up_to_the_flags() {
     let desk = Desk::new();
     desk.write("a.rs", FILE);

@@ -66,6 +66,60 @@ fn replayed(candidate: &Candidate) -> dcode::diffusion::canvas::Canvas {
 }
 
 #[test]
+fn a_span_gets_more_slots_and_fewer_and_keeps_them() {
+    let Some(mut model) = embedded_model() else { return };
+    let infill = request(MEAN, (4, 4), None);
+    let (mut begun, mut counts) = (false, Vec::new());
+    let (candidates, events) = steer(&mut model, &infill, |event| match event {
+        Event::Step(step) => {
+            counts.push(step.canvas.slots().len());
+            if std::mem::replace(&mut begun, true) {
+                return Vec::new();
+            }
+            vec![
+                Command::Shorten { candidate: 0, span: 0, count: 20 },
+                Command::Lengthen { candidate: 0, span: 0, count: 3 },
+                Command::Lengthen { candidate: 0, span: 7, count: 1 },
+                Command::Lengthen { candidate: 0, span: 0, count: 5000 },
+                Command::Shorten { candidate: 0, span: 0, count: 5000 },
+                Command::Lengthen { candidate: 0, span: 0, count: 5 },
+                Command::FixLength { fixed: true },
+                Command::Continue,
+            ]
+        }
+        _ => Vec::new(),
+    });
+    let first = counts[0];
+    assert_eq!(counts[1..8], [first - 20, first - 17, first - 17, first - 17, 1, 6, 6]);
+    let reasons = refusals(&events);
+    assert!(reasons.len() == 3 && reasons[0].contains("span 7") && reasons[1].contains("at most") || reasons[1].contains("1024"));
+    assert!(reasons[2].contains("one slot left"), "{reasons:?}");
+    let end = replayed(&candidates[0]);
+    assert!(end.is_full() && end.slots().len() == 6 && candidates[0].ending == Ending::Complete, "six slots, and no end");
+
+    // A span that is closed is opened again by hand: its last slot is masked, and one comes behind it.
+    let mut done = false;
+    let (candidates, events) = steer(&mut model, &infill, |event| match event {
+        Event::Step(step) if step.canvas.masked().is_empty() && !std::mem::replace(&mut done, true) => {
+            counts = vec![step.canvas.slots().len()];
+            vec![
+                Command::Shorten { candidate: 0, span: 0, count: 1 },
+                Command::Lengthen { candidate: 0, span: 0, count: 1 },
+                Command::Continue,
+            ]
+        }
+        Event::Step(step) => {
+            counts.push(step.canvas.masked().len());
+            vec![Command::Continue]
+        }
+        _ => Vec::new(),
+    });
+    assert!(refusals(&events).iter().any(|reason| reason.contains("no masked slot")), "{:?}", refusals(&events));
+    assert_eq!(counts[2], 2, "{counts:?}");
+    assert!(replayed(&candidates[0]).is_full());
+}
+
+#[test]
 fn slots_are_asked_about_chosen_pinned_and_remasked_by_hand() {
     let Some(mut model) = embedded_model() else { return };
     let infill = request(MEAN, (4, 4), None);

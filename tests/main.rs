@@ -52,6 +52,8 @@ mod patch_state;
 mod patch_unified;
 #[cfg(unix)]
 mod pty;
+#[cfg(unix)]
+mod tui_commands;
 mod tui_guide;
 #[cfg(unix)]
 mod tui_pty;

@@ -22,7 +22,7 @@ use dcode::tui::scripted::ScriptedEngine;
 use crate::pty::Pty;
 
 const CHILD: &str = "DCODE_TUI_CHILD";
-const TEXT: &str = "use std::fmt;\n\nfn main() {\n    let x = 1;\n    let y = 2;\n    println!(\"{}\", x + y);\n}\n";
+pub(crate) const TEXT: &str = "use std::fmt;\n\nfn main() {\n    let x = 1;\n    let y = 2;\n    println!(\"{}\", x + y);\n}\n";
 
 /// The steps of a run over the lines 4 and 5.
 fn frames() -> Vec<Frame> {
@@ -75,14 +75,14 @@ fn child() {
 }
 
 /// A folder with a file in it, and the child on that file.
-fn start(what: &str, environment: &[(&str, &str)], size: (u16, u16)) -> (tempfile::TempDir, Pty) {
+pub(crate) fn start(what: &str, environment: &[(&str, &str)], size: (u16, u16)) -> (tempfile::TempDir, Pty) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("main.rs"), TEXT).unwrap();
     let pty = start_in(folder.path(), what, Some("main.rs"), environment, size);
     (folder, pty)
 }
 
-fn start_in(folder: &Path, what: &str, file: Option<&str>, environment: &[(&str, &str)], size: (u16, u16)) -> Pty {
+pub(crate) fn start_in(folder: &Path, what: &str, file: Option<&str>, environment: &[(&str, &str)], size: (u16, u16)) -> Pty {
     let home = folder.join("home").display().to_string();
     let mut all = vec![(CHILD, what), ("DCODE_HOME", home.as_str())];
     all.extend(file.map(|file| ("DCODE_TUI_FILE", file)));

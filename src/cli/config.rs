@@ -13,11 +13,14 @@ use crate::cli::exit::Failure;
 use crate::cli::json;
 use crate::cli::print;
 use crate::cli::say;
+use crate::cli::tui::keymap;
 use crate::config::Key;
+use crate::config::KeyBinding;
 use crate::config::Setting;
 use crate::config::Value;
 use crate::config::places;
 use crate::text::sanitise_line;
+use crate::tui::keymap::Action;
 
 /// Show settings and where each comes from
 ///
@@ -58,7 +61,12 @@ pub fn run(args: &ConfigArgs) -> Result<Exit, Failure> {
     let layers = defaults::load(here)?;
     layers.notes.iter().for_each(|note| say(&format!("note: {note}")));
     match &args.what {
-        What::List { json } => layers.settings.iter().try_for_each(|setting| list(setting, *json))?,
+        What::List { json } => {
+            layers.settings.iter().try_for_each(|setting| list(setting, *json))?;
+            layers.keys.iter().try_for_each(|binding| list_key(binding, *json))?;
+            // What cannot be bound so keeps the TUI from starting; here the list stands above the reason.
+            keymap(&layers.keys)?;
+        }
         What::Get { key } => {
             let setting = layers.get(key).ok_or_else(|| unknown(key))?;
             if let Some(value) = &setting.value {
@@ -85,6 +93,17 @@ fn list(setting: &Setting, as_json: bool) -> Result<(), Failure> {
     }
     let value = setting.value.as_ref().map(Value::to_string).unwrap_or_default();
     print(&sanitise_line(&format!("{:<17} = {value:<28} # {origin}: {}", key.name, key.about)))
+}
+
+fn list_key(binding: &KeyBinding, as_json: bool) -> Result<(), Failure> {
+    let key = format!("keys.{}.{}", binding.context, binding.key);
+    let origin = format!("{}:{}", binding.path.display(), binding.line);
+    let action = Action::ALL.iter().find(|action| action.name() == binding.action);
+    let about = action.map_or("", |action| action.help());
+    if as_json {
+        return print(&json::line(&json!({ "key": key, "value": binding.action, "origin": origin, "about": about })));
+    }
+    print(&sanitise_line(&format!("{key:<17} = {:<28} # {origin}: {about}", format!("{:?}", binding.action))))
 }
 
 fn unknown(key: &str) -> Failure {

@@ -189,7 +189,7 @@ fn run(cli: &Cli, layers: &Layers) -> Result<Exit, Failure> {
         layers.notes.iter().for_each(|note| say(&format!("note: {note}")));
     }
     match &cli.command {
-        None => tui::run(cli.file.as_deref(), &cli.model, &cli.theme, color),
+        None => tui::run(cli.file.as_deref(), &cli.model, &cli.theme, color, layers),
         Some(Command::Edit(args)) => edit::run(args, color, layers),
         Some(Command::Filter(args)) => filter::run(args),
         Some(Command::Apply(args)) => apply::run(args, color),
@@ -198,7 +198,7 @@ fn run(cli: &Cli, layers: &Layers) -> Result<Exit, Failure> {
         Some(Command::Undo(args)) => undo::run(args),
         Some(Command::Redo(args)) => redo::run(args),
         Some(Command::Log(args)) => log::run(args),
-        Some(Command::Replay(args)) => replay::run(args),
+        Some(Command::Replay(args)) => replay::run(args, color, layers),
         Some(Command::Config(args)) => config::run(args),
         Some(Command::Trust(args)) => trust::run(args),
         Some(Command::Eval(args)) => eval::run(args),

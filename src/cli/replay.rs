@@ -10,9 +10,12 @@ use serde_json::json;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::json;
+use crate::cli::tui;
+use crate::config::Layers;
 use crate::diffusion::canvas::Canvas;
 use crate::diffusion::trajectory::Trajectory;
 use crate::edit::saved::SavedRun;
+use crate::screen::colour::ColorChoice;
 use crate::text::sanitise;
 use crate::text::sanitise_line;
 
@@ -23,7 +26,7 @@ const LARGEST: u64 = 64 << 20;
 
 /// Show a recorded run step by step, without a model
 ///
-/// Runs are recorded by `dcode edit --trajectory FILE`. Without --step each step is a line, and the text at the end follows.
+/// Runs are recorded by `dcode edit --trajectory FILE`, and by the TUI when it exports one. Without --step each step is a line, and the text at the end follows.
 #[derive(Args, Debug)]
 pub struct ReplayArgs {
     /// File with the run
@@ -37,13 +40,19 @@ pub struct ReplayArgs {
     /// Print each step as a JSON line, in the form of step events
     #[arg(long, conflicts_with = "step")]
     pub json: bool,
+    /// Show the run in the TUI: go through its steps, or let them play
+    #[arg(long, conflicts_with_all = ["step", "json"])]
+    pub tui: bool,
 }
 
 /// Runs the command.
 ///
 /// # Errors
 /// See [`Exit`].
-pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
+pub fn run(args: &ReplayArgs, color: ColorChoice, layers: &Layers) -> Result<Exit, Failure> {
+    if args.tui {
+        return tui::replay(&args.file, args.candidate, color, layers);
+    }
     let saved = read(&args.file)?;
     let known = saved.candidates();
     let list = || known.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
@@ -88,7 +97,11 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-fn read(path: &Path) -> Result<SavedRun, Failure> {
+/// Reads a recorded run.
+///
+/// # Errors
+/// The file cannot be read, is too large, or is no recorded run.
+pub(super) fn read(path: &Path) -> Result<SavedRun, Failure> {
     let named = |reason: String| Failure::usage(format!("{}: {reason}", path.display()));
     let len = std::fs::metadata(path).map_err(|error| named(error.to_string()))?.len();
     if len > LARGEST {

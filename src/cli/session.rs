@@ -20,6 +20,7 @@ use crate::edit::request::EditRequest;
 use crate::edit::rounds::Remask;
 use crate::edit::rounds::VerifyEvent;
 use crate::edit::rounds::verified;
+use crate::edit::rounds::with_complaint;
 
 /// What is told while the edit goes on.
 #[derive(Debug)]
@@ -53,9 +54,6 @@ pub struct Session<'a> {
     /// Whether it is kept how the candidates came about.
     pub record: bool,
 }
-
-/// Most characters of a complaint that a request quotes.
-const QUOTED: usize = 400;
 
 impl Session<'_> {
     /// Hands the requests of all files to the engine.
@@ -108,12 +106,7 @@ impl Session<'_> {
     /// The request for what failed: the complaint joins the instruction, and a drawn candidate stands beside the greedy one, which
     /// may say the same again.
     fn again(&self, remask: &Remask, started: Instant) -> EditRequest {
-        let complaint: String = remask.complaint.chars().take(QUOTED).collect();
-        let instruction = match (self.instruction.map(str::trim).filter(|text| !text.is_empty()), complaint.is_empty()) {
-            (Some(instruction), false) => Some(format!("{instruction}\nFix this error: {complaint}")),
-            (None, false) => Some(format!("Fix this error: {complaint}")),
-            (instruction, true) => instruction.map(str::to_owned),
-        };
+        let instruction = with_complaint(self.instruction, &remask.complaint);
         let spans: Spans = remask.spans.clone();
         let mut request = request(Arc::new(remask.document.clone()), spans, instruction.as_deref(), self.sampling);
         let options = &mut request.options;

@@ -20,7 +20,9 @@ use crate::config::places::cache_dir;
 use crate::edit::proposal::Part;
 use crate::edit::proposal::lines_of;
 use crate::edit::rounds::VerifyEvent;
+use crate::patch::git::WorkTree;
 use crate::screen::modes;
+use crate::verify::Cancel;
 use crate::verify::Check;
 use crate::verify::Diagnostic;
 use crate::verify::Level;
@@ -99,8 +101,24 @@ impl VerifyArgs {
     /// Starts the verifier, when there is a command.
     ///
     /// # Errors
-    /// The commands cannot be read, or there is no place for a copy of the files.
+    /// As [`VerifyArgs::plan`].
     pub fn start(&self, layers: &Layers, jobs: &[FileJob]) -> Result<Option<Starting>, Failure> {
+        let Some(plan) = self.plan(layers, jobs)? else { return Ok(None) };
+        let work = move || {
+            let mut ran = Vec::new();
+            let told = &mut |_: usize, check: &Check, status, time| ran.push(Ran { command: check.to_string(), status, time });
+            let verifier = plan.open(Cancel::default(), told)?;
+            Ok((verifier, ran))
+        };
+        let thread = std::thread::Builder::new().name("verifier".to_owned()).spawn(work)?;
+        Ok(Some(Starting(thread)))
+    }
+
+    /// What the verifier will run on a copy of which files, when there is a command.
+    ///
+    /// # Errors
+    /// The commands cannot be read, or there is no place for a copy of the files.
+    pub fn plan(&self, layers: &Layers, jobs: &[FileJob]) -> Result<Option<Plan>, Failure> {
         if self.no_verify || (self.verify.is_empty() && layers.verify_commands().is_empty()) {
             return Ok(None);
         }
@@ -118,25 +136,41 @@ impl VerifyArgs {
         // A copy holds what may be written alone.
         jobs.iter().try_for_each(|job| job.place.target().map(drop))?;
         let cache = cache_dir().ok_or_else(|| Failure::usage("no folder for the copy that --verify needs; set DCODE_HOME"))?;
-        let (files, in_git) = match tree {
-            Some(tree) => (tree.files()?, true),
-            None => (Vec::new(), false),
-        };
-        let parts: Vec<Part> = jobs.iter().map(FileJob::part).collect();
-        let limit = self.verify_time_limit;
+        let tracked = tree.map(WorkTree::files).transpose()?;
+        let parts = jobs.iter().map(FileJob::part).collect();
+        Ok(Some(Plan { root, tracked, cache, parts, checks, limit: self.verify_time_limit }))
+    }
+}
+
+/// A verifier that is not started yet.
+#[derive(Debug)]
+pub struct Plan {
+    root: PathBuf,
+    /// The files that git knows; `None` where there is no work tree.
+    tracked: Option<Vec<PathBuf>>,
+    cache: PathBuf,
+    parts: Vec<Part>,
+    checks: Vec<Check>,
+    limit: Duration,
+}
+
+impl Plan {
+    /// The commands.
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
+    /// Copies the files and runs the commands on them as they are; `told` hears of each that has run, with its number.
+    ///
+    /// # Errors
+    /// The commands cannot be used, or were stopped.
+    pub fn open(self, cancel: Cancel, told: &mut dyn FnMut(usize, &Check, Status, Duration)) -> Result<Verifier, VerifyError> {
         // A signal ends dcode; what it started must not live on.
         modes::before_the_end(process::close);
-        let work = move || {
-            let files = if in_git { files } else { walk(&root) };
-            let shadow = Shadow::open(&cache.join("verify"), &root)?;
-            let originals: Vec<Splice<'_>> = parts.iter().map(original).collect();
-            let mut ran = Vec::new();
-            let told = &mut |_: usize, check: &Check, status, time| ran.push(Ran { command: check.to_string(), status, time });
-            let verifier = Verifier::start(shadow, &files, &originals, checks, limit, told)?;
-            Ok((verifier, ran))
-        };
-        let thread = std::thread::Builder::new().name("verifier".to_owned()).spawn(work)?;
-        Ok(Some(Starting(thread)))
+        let files = self.tracked.unwrap_or_else(|| walk(&self.root));
+        let shadow = Shadow::open(&self.cache.join("verify"), &self.root)?;
+        let originals: Vec<Splice<'_>> = self.parts.iter().map(original).collect();
+        Verifier::start(shadow, &files, &originals, self.checks, self.limit, cancel, told)
     }
 }
 

@@ -42,6 +42,18 @@ pub enum ConfigError {
         /// The key.
         key: &'static Key,
     },
+    /// What stands under `keys` is no table of keys.
+    #[error("{}:{line}: {name} must be {what}", path.display())]
+    Keys {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The name, as `keys.review.y`.
+        name: String,
+        /// What it must be.
+        what: &'static str,
+    },
     /// An environment variable holds what its key may not.
     #[error("{variable}: must be {}", key.kind)]
     Variable {
@@ -71,6 +83,21 @@ pub struct Item {
     pub line: usize,
 }
 
+/// A key of the keyboard that a file binds, as it stands there: `[keys.CONTEXT]` and below it `KEY = "ACTION"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyBinding {
+    /// The file.
+    pub path: PathBuf,
+    /// Where it stands, from 1.
+    pub line: usize,
+    /// The part of the program.
+    pub context: String,
+    /// The key.
+    pub key: String,
+    /// What it does.
+    pub action: String,
+}
+
 /// What a file says.
 #[derive(Clone, Debug)]
 pub struct ConfigFile {
@@ -80,6 +107,8 @@ pub struct ConfigFile {
     pub bytes: Vec<u8>,
     /// What it sets.
     pub items: Vec<Item>,
+    /// The keys of the keyboard that it binds.
+    pub keys: Vec<KeyBinding>,
     /// One line for each key that is not known.
     pub notes: Vec<String>,
 }
@@ -109,7 +138,8 @@ impl ConfigFile {
             let reason = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
             ConfigError::Syntax { path: path.into(), line: line(error.span().map_or(0, |span| span.start)), reason }
         })?;
-        let mut file = Self { path: path.into(), bytes: text.as_bytes().to_vec(), items: Vec::new(), notes: Vec::new() };
+        let mut file =
+            Self { path: path.into(), bytes: text.as_bytes().to_vec(), items: Vec::new(), keys: Vec::new(), notes: Vec::new() };
         file.table("", table.get_ref(), &line)?;
         Ok(file)
     }
@@ -118,7 +148,9 @@ impl ConfigFile {
         for (name, value) in table {
             let line_number = line(name.span().start);
             let full = format!("{prefix}{}", name.get_ref());
-            if let Some(key) = Key::named(&full) {
+            if full == "keys" {
+                self.bindings(line_number, value.get_ref(), line)?;
+            } else if let Some(key) = Key::named(&full) {
                 let wrong = || ConfigError::Type { path: self.path.clone(), line: line_number, key };
                 let value = value_of(key, value.get_ref()).filter(|value| key.takes(value)).ok_or_else(wrong)?;
                 self.items.push(Item { key, value, line: line_number });
@@ -132,6 +164,28 @@ impl ConfigFile {
                 self.notes.push(format!("{}:{line_number}: unknown key {full}; {hint}", self.path.display()));
             }
         }
+        Ok(())
+    }
+
+    /// The table of keys: for each context keys with the names of actions.
+    fn bindings(&mut self, at: usize, keys: &DeValue<'_>, line: &dyn Fn(usize) -> usize) -> Result<(), ConfigError> {
+        let wrong =
+            |line: usize, name: String, what: &'static str| ConfigError::Keys { path: self.path.clone(), line, name, what };
+        const TABLE: &str = "a table, such as [keys.review] and below it y = \"accept\"";
+        let contexts = keys.as_table().ok_or_else(|| wrong(at, "keys".to_owned(), TABLE))?;
+        let mut found = Vec::new();
+        for (context, keys) in contexts {
+            let (context, at) = (context.get_ref().to_string(), line(context.span().start));
+            let keys = keys.get_ref().as_table().ok_or_else(|| wrong(at, format!("keys.{context}"), TABLE))?;
+            for (key, action) in keys {
+                let (key, line) = (key.get_ref().to_string(), line(key.span().start));
+                let no_name = || wrong(line, format!("keys.{context}.{key}"), "the name of an action, or \"none\"");
+                let action = action.get_ref().as_str().ok_or_else(no_name)?.to_owned();
+                found.push(KeyBinding { path: self.path.clone(), line, context: context.clone(), key, action });
+            }
+        }
+        found.sort_by_key(|binding| binding.line);
+        self.keys = found;
         Ok(())
     }
 
@@ -204,6 +258,24 @@ mod tests {
                 "c.toml:3: unknown key verify.comands; did you mean verify.commands?",
             ]
         );
+    }
+
+    #[test]
+    fn keys_of_the_keyboard_with_their_lines() {
+        let file = parse("steps = 1\n[keys.review]\ny = \"accept\"\n\"ctrl-x\" = \"none\"\n[keys.browse]\nw = \"up\"\n").unwrap();
+        let shown: Vec<String> =
+            file.keys.iter().map(|each| format!("{} {}.{} {}", each.line, each.context, each.key, each.action)).collect();
+        assert_eq!(shown, ["3 review.y accept", "4 review.ctrl-x none", "6 browse.w up"]);
+        assert!(file.notes.is_empty() && file.items.len() == 1);
+        for (text, says) in [
+            ("\nkeys = 1", "c.toml:2: keys must be a table"),
+            ("[keys]\nreview = \"accept\"", "c.toml:2: keys.review must be a table"),
+            ("[keys.review]\n\ny = 1", "c.toml:3: keys.review.y must be the name of an action"),
+            ("[keys.review]\ny = 'accept'\ny = 'reject'", "c.toml:3: duplicate key"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(says) && !error.contains('\n'), "{text}: {error}");
+        }
     }
 
     #[test]

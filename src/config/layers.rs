@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::file::ConfigError;
 use super::file::ConfigFile;
+use super::file::KeyBinding;
 use super::keys::KEYS;
 use super::keys::Key;
 use super::keys::Kind;
@@ -63,6 +64,8 @@ pub struct Setting {
 pub struct Layers {
     /// All keys, in the order of their table.
     pub settings: Vec<Setting>,
+    /// The keys of the keyboard that the user binds, in the order of their file.
+    pub keys: Vec<KeyBinding>,
     /// What the user should know: unknown keys, and what was ignored.
     pub notes: Vec<String>,
 }
@@ -77,7 +80,7 @@ impl Layers {
         variable: &dyn Fn(&str) -> Option<String>,
         trust: Option<&TrustStore>,
     ) -> Result<Self, ConfigError> {
-        let mut layers = Self { settings: KEYS.iter().map(built_in).collect(), notes: Vec::new() };
+        let mut layers = Self { settings: KEYS.iter().map(built_in).collect(), keys: Vec::new(), notes: Vec::new() };
         if let Some((path, asked_for)) = places::user_file(variable) {
             match ConfigFile::read(&path)? {
                 Some(file) => layers.user(file),
@@ -114,6 +117,7 @@ impl Layers {
         for item in file.items {
             self.set(item.key, item.value, Origin::User { path: file.path.clone(), line: item.line });
         }
+        self.keys = file.keys;
         self.notes.extend(file.notes);
     }
 
@@ -128,6 +132,11 @@ impl Layers {
         if !trusted && !guarded.is_empty() {
             let (keys, path) = (guarded.join(", "), path.display());
             self.notes.push(format!("{path}: {keys} ignored; look at the file, then `dcode trust` lets it take effect"));
+        }
+        // Whose hands are on the keyboard says what its keys do, trusted or not.
+        if let Some(first) = file.keys.first() {
+            let (path, line) = (path.display(), first.line);
+            self.notes.push(format!("{path}:{line}: keys ignored; only your own config.toml binds keys"));
         }
         for item in file.items.into_iter().filter(|item| trusted || item.key.inert) {
             self.set(item.key, item.value, Origin::Repository { path: file.path.clone(), line: item.line });
@@ -189,6 +198,16 @@ mod tests {
         assert_eq!(show(&load(true), "steps"), "4 DCODE_STEPS");
         assert_eq!(show(&load(true), "seed"), "5 config.toml:2");
 
+        std::fs::write(home.join("config.toml"), "[keys.review]\ny = \"accept\"\n").unwrap();
+        std::fs::write(&config, "[keys.review]\ny = \"apply\"\n").unwrap();
+        store.trust(&config, &std::fs::read(&config).unwrap()).unwrap();
+        let layers = load(false);
+        let bound: Vec<(&str, &str)> = layers.keys.iter().map(|each| (each.key.as_str(), each.action.as_str())).collect();
+        assert_eq!(bound, [("y", "accept")], "a repository binds no keys, not even a trusted one");
+        assert!(layers.notes.len() == 1 && layers.notes[0].contains(".dcode.toml:2: keys ignored"), "{:?}", layers.notes);
+
+        std::fs::write(home.join("config.toml"), "steps = 1\nseed = 5\nmodel = \"mine\"\n").unwrap();
+        std::fs::write(&config, "verify.commands = [[\"true\"]]\nmodel = \"theirs\"\nsteps = 2\nodd = 1\n").unwrap();
         store.trust(&config, &std::fs::read(&config).unwrap()).unwrap();
         let layers = load(false);
         assert_eq!(show(&layers, "model"), "\"theirs\" .dcode.toml:2");

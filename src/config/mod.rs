@@ -8,9 +8,11 @@ pub mod file;
 pub mod keys;
 pub mod layers;
 pub mod places;
+pub mod secret;
 pub mod trust;
 
 pub use file::ConfigError;
+pub use file::KeyBinding;
 pub use keys::Key;
 pub use keys::Value;
 pub use layers::Layers;

@@ -57,6 +57,8 @@ pub struct StepReport<'a> {
     pub denoiser: &'a mut dyn Denoiser,
     /// Slots that changed in this step, for each canvas.
     pub changed: &'a [usize],
+    /// Whether spans keep the slots that they have: no token closes, expands or deletes, and none is added. Not so at first.
+    pub fixed: &'a mut bool,
 }
 
 /// What sees a run and says how it goes on.
@@ -76,8 +78,10 @@ pub fn denoise(
     let mut endings = vec![Ending::Complete; canvases.len()];
     let (mut nfe, mut steps) = (0, 0);
     let mut changed = vec![0; canvases.len()];
+    let mut fixed = false;
     loop {
-        let control = observe(StepReport { nfe: &mut nfe, canvases, samplers, denoiser, changed: &changed })?;
+        let report = StepReport { nfe: &mut nfe, canvases, samplers, denoiser, changed: &changed, fixed: &mut fixed };
+        let control = observe(report)?;
         let open: Vec<usize> = (0..canvases.len()).filter(|&index| samplers[index].is_open(&canvases[index])).collect();
         if open.is_empty() || control == Control::Abort {
             return Ok((endings, nfe));
@@ -88,11 +92,16 @@ pub fn denoise(
                 return Ok((endings, nfe));
             }
             masked.iter().for_each(|&index| endings[index] = Ending::CutShort);
-            finish(denoiser, canvases, &masked)?;
+            finish(denoiser, canvases, &masked, fixed)?;
             nfe += 1;
             continue;
         }
-        let questions: Vec<Question> = open.iter().map(|&index| samplers[index].ask(&canvases[index])).collect();
+        let mut questions: Vec<Question> = open.iter().map(|&index| samplers[index].ask(&canvases[index])).collect();
+        if fixed {
+            let tokens = &denoiser.spec().tokens;
+            let change_length = || tokens.end.iter().chain(&tokens.expand).chain(&tokens.delete);
+            questions.iter_mut().for_each(|question| question.banned.extend(change_length()));
+        }
         let asks = open.iter().zip(&questions).map(|(&index, question)| Ask {
             canvas: &canvases[index],
             slots: &question.slots,
@@ -112,7 +121,7 @@ pub fn denoise(
             let ops = samplers[index].step(canvas, &question.slots, predictions);
             changed[index] = ops.iter().filter(|op| canvas.apply(**op)).count();
             // A canvas that could not grow and was emptied again by the user may still come to its own end.
-            endings[index] = if grow(canvas, limits) { Ending::OutOfSlots } else { Ending::Complete };
+            endings[index] = if !fixed && grow(canvas, limits) { Ending::OutOfSlots } else { Ending::Complete };
         }
     }
 }
@@ -139,11 +148,12 @@ fn grow(canvas: &mut Canvas, limits: Limits) -> bool {
 }
 
 /// Fills all masks of the canvases at `open` with their best tokens in one pass.
-fn finish(denoiser: &mut dyn Denoiser, canvases: &mut [Canvas], open: &[usize]) -> Result<(), ModelError> {
+fn finish(denoiser: &mut dyn Denoiser, canvases: &mut [Canvas], open: &[usize], fixed: bool) -> Result<(), ModelError> {
     let tokens = &denoiser.spec().tokens;
     let end = tokens.end;
     // There is no step left in which a slot could expand or disappear.
-    let banned: Vec<TokenId> = tokens.expand.iter().chain(&tokens.delete).copied().collect();
+    let closing = end.iter().filter(|_| fixed);
+    let banned: Vec<TokenId> = tokens.expand.iter().chain(&tokens.delete).chain(closing).copied().collect();
     let asked: Vec<Vec<usize>> = open.iter().map(|&index| canvases[index].masked()).collect();
     let asks = open.iter().zip(&asked).map(|(&index, slots)| Ask {
         lane: index,
@@ -200,6 +210,44 @@ mod tests {
     fn the_budget_of_slots_is_kept_and_reported() {
         let (canvas, ending, _) = run("abcdefghij", 4, Limits { steps: 50, slots: 6, growth: 4 });
         assert_eq!((text(&canvas).as_str(), ending), ("abcdef", Ending::OutOfSlots));
+    }
+
+    /// Whatever is banned of what the script says becomes `?`.
+    struct Obedient(Scripted);
+
+    impl Denoiser for Obedient {
+        fn spec(&self) -> &crate::model::spec::ModelSpec {
+            self.0.spec()
+        }
+
+        fn predict(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Vec<crate::diffusion::denoiser::Prediction>>, ModelError> {
+            let mut all = self.0.predict(asks)?;
+            for (ask, predictions) in asks.iter().zip(&mut all) {
+                let tops = predictions.iter_mut().flat_map(|prediction| &mut prediction.top);
+                tops.filter(|(token, _)| ask.banned.contains(token)).for_each(|(token, _)| *token = u32::from('?'));
+            }
+            Ok(all)
+        }
+    }
+
+    #[test]
+    fn a_span_of_fixed_length_is_not_closed_and_does_not_grow() {
+        let run = |script: &str, slots: usize, control: Control| {
+            let mut denoiser = Obedient(Scripted::new(script.chars().map(u32::from).chain([END]).collect(), END));
+            let mut canvases = [Canvas::new(vec![1], vec![Slot::masked(0); slots], vec![])];
+            let mut samplers: [Box<dyn Sampler>; 1] = [Box::new(Threshold::new(0.9, Some(END), Pick::greedy()))];
+            let limits = Limits { steps: 50, slots: 64, growth: 4 };
+            let observe: &mut Observer<'_> = &mut |report| {
+                *report.fixed = true;
+                Ok(control)
+            };
+            let (endings, _) = denoise(&mut denoiser, &mut canvases, &mut samplers, limits, observe).unwrap();
+            let [canvas] = canvases;
+            (text(&canvas), endings[0])
+        };
+        assert_eq!(run("abc", 5, Control::Continue), ("abc??".to_owned(), Ending::Complete));
+        assert_eq!(run("abcdef", 4, Control::Continue), ("abcd".to_owned(), Ending::Complete));
+        assert_eq!(run("abc", 5, Control::Finish), ("abc??".to_owned(), Ending::CutShort));
     }
 
     #[test]

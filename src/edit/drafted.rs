@@ -110,6 +110,7 @@ impl Running<'_, '_> {
                 samplers: &mut samplers,
                 denoiser: &mut self.model.denoiser,
                 changed: &[0],
+                fixed: &mut self.fixed,
             },
         )?;
         told.into_iter().for_each(&mut *self.emit);

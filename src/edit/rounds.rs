@@ -3,6 +3,7 @@
 //! The lines of a failed proposal that a command points at become the spans of a new request on the file with the proposal in
 //! it: what is kept is pinned text there, the lines that failed are masked again, and the complaint stands in the instruction.
 
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -170,6 +171,47 @@ fn remask(parts: &[Part], failed: &Proposal, round: usize) -> Option<Remask> {
     let document = spliced[part].document.clone();
     let spans = Spans::new(&document, spans).ok()?;
     Some(Remask { round, part, document, spans, complaint: complaint(verdict, &parts[part].relative) })
+}
+
+/// What a verdict blames of a candidate of one file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Blame {
+    /// For each part that is to be masked again its span, and its bytes in the text of that; all of the texts when the errors point
+    /// elsewhere.
+    pub masked: Vec<(usize, Range<usize>)>,
+    /// What the command said, one complaint a line.
+    pub complaint: String,
+}
+
+impl Blame {
+    /// What `verdict` blames of a candidate with these texts; `None` when they do not fit the file.
+    pub fn of(part: &Part, texts: &[String], verdict: &Verdict) -> Option<Self> {
+        let spliced = Spliced::new(part, texts)?;
+        let mut spans = blame(&spliced, part, verdict);
+        if spans.is_empty() {
+            spans.clone_from(&spliced.spans);
+        }
+        let place = |at: Span| {
+            let own = spliced.spans.iter().position(|span| span.start <= at.start && at.end <= span.end)?;
+            let start = spliced.spans[own].start;
+            Some((own, at.start - start..at.end - start))
+        };
+        let masked = spans.into_iter().filter_map(place).collect();
+        Some(Self { masked, complaint: complaint(verdict, &part.relative) })
+    }
+}
+
+/// Most characters of a complaint that an instruction quotes.
+const LONGEST_QUOTE: usize = 400;
+
+/// The instruction for what failed: the complaint joins it.
+pub fn with_complaint(instruction: Option<&str>, complaint: &str) -> Option<String> {
+    let complaint: String = complaint.chars().take(LONGEST_QUOTE).collect();
+    match (instruction.map(str::trim).filter(|text| !text.is_empty()), complaint.is_empty()) {
+        (Some(instruction), false) => Some(format!("{instruction}\nFix this error: {complaint}")),
+        (None, false) => Some(format!("Fix this error: {complaint}")),
+        (instruction, true) => instruction.map(str::to_owned),
+    }
 }
 
 /// The lines in the spans that errors point at, as spans: neighbouring lines as one.

@@ -27,7 +27,9 @@ fn place(script: &str) -> Place {
     let shadow = Shadow::open(&temp.path().join("cache"), &root).unwrap();
     let check = Check { argv: ["sh", "-c", script].map(str::to_owned).to_vec(), folder: "".into() };
     let limit = Duration::from_secs(20);
-    let verifier = Verifier::start(shadow, &["f".into()], &[], vec![check], limit, &mut |_, _, _, _| {}).unwrap();
+    let verifier =
+        Verifier::start(shadow, &["f".into()], &[], vec![check], limit, crate::verify::Cancel::default(), &mut |_, _, _, _| {})
+            .unwrap();
     Place { _temp: temp, parts, verifier }
 }
 

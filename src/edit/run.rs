@@ -92,7 +92,7 @@ pub fn run(
         let parsing = scope.spawn(|| guard(request));
         let parsed = OnceCell::new();
         let (threshold, parsing) = (request.options.threshold, Cell::new(Some(parsing)));
-        Running { model, request, layout, steering, clock, emit, nfe: 0, threshold, parsing, parsed }.candidates()
+        Running { model, request, layout, steering, clock, emit, nfe: 0, fixed: false, threshold, parsing, parsed }.candidates()
     })
 }
 
@@ -112,6 +112,8 @@ pub(super) struct Running<'a, 'scope> {
     pub(super) clock: Clock,
     pub(super) emit: &'a mut dyn FnMut(Event),
     pub(super) nfe: usize,
+    /// Whether spans keep the slots that they have.
+    pub(super) fixed: bool,
     threshold: f32,
     parsing: Cell<Option<ScopedJoinHandle<'scope, Guard<'a>>>>,
     parsed: OnceCell<Guard<'a>>,
@@ -241,8 +243,10 @@ impl Running<'_, '_> {
         let limits = Limits { steps: self.request.options.steps, slots: self.layout.budget, growth: self.layout.growth };
         let steered = Steered { tokenizer: &self.model.tokenizer, layout: &self.layout, first };
         let (emit, before, steering) = (&mut *self.emit, self.nfe, self.steering);
-        let (clock, threshold) = (&mut self.clock, &mut self.threshold);
+        let (clock, threshold, fixed) = (&mut self.clock, &mut self.threshold, &mut self.fixed);
         let mut observe = |mut report: StepReport<'_>| {
+            // Also in the rounds that mend what does not parse.
+            *report.fixed = *fixed;
             let shown = report.canvases.iter().position(|canvas| !canvas.is_full()).unwrap_or(0);
             emit(Event::Step(steered.step(shown, before, &report)));
             loop {
@@ -253,6 +257,7 @@ impl Running<'_, '_> {
                             *threshold = value;
                         }
                         steered.take_up(&command, &mut report)?.into_iter().for_each(&mut *emit);
+                        *fixed = *report.fixed;
                         emit(Event::Step(steered.step(command.candidate().saturating_sub(first), before, &report)));
                     }
                 }

@@ -83,6 +83,35 @@ pub enum Command {
         /// The token, as an alternative names it.
         token: TokenId,
     },
+    /// Add masked slots at the end of a span. One that is closed gets them in the place of its last slot, which is masked again.
+    Lengthen {
+        /// Number of the candidate.
+        #[serde(default)]
+        candidate: usize,
+        /// The span.
+        #[serde(default)]
+        span: usize,
+        /// How many.
+        #[serde(default = "one")]
+        count: usize,
+    },
+    /// Take masked slots away from the end of a span, down to one slot.
+    Shorten {
+        /// Number of the candidate.
+        #[serde(default)]
+        candidate: usize,
+        /// The span.
+        #[serde(default)]
+        span: usize,
+        /// How many.
+        #[serde(default = "one")]
+        count: usize,
+    },
+    /// Keep the number of slots as it is, in all candidates: nothing closes a span, and none grows; or let it be found again.
+    FixLength {
+        /// Whether it is kept.
+        fixed: bool,
+    },
     /// Ask what else could stand in slots, given everything else on the canvas; costs a denoiser call.
     Alternatives {
         /// Number of the candidate.
@@ -93,6 +122,12 @@ pub enum Command {
     },
 }
 
+fn one() -> usize {
+    1
+}
+
+/// Slots that a span can be given by hand.
+pub const MOST_SLOTS: usize = 1024;
 /// Slots that can be asked about at once.
 pub const MOST_ASKED: usize = 8;
 /// Alternatives that are told for each of them.
@@ -107,8 +142,16 @@ impl Command {
             | Self::Pin { candidate, .. }
             | Self::Unpin { candidate, .. }
             | Self::Choose { candidate, .. }
+            | Self::Lengthen { candidate, .. }
+            | Self::Shorten { candidate, .. }
             | Self::Alternatives { candidate, .. } => *candidate,
-            Self::Pause | Self::Continue | Self::Step | Self::Finish | Self::Abort | Self::Threshold { .. } => 0,
+            Self::Pause
+            | Self::Continue
+            | Self::Step
+            | Self::Finish
+            | Self::Abort
+            | Self::Threshold { .. }
+            | Self::FixLength { .. } => 0,
         }
     }
 
@@ -253,6 +296,10 @@ mod tests {
             assert_eq!(serde_json::from_str::<Command>(text).unwrap(), command);
             assert_eq!(serde_json::to_string(&command).unwrap(), text);
         }
+        let longer = serde_json::from_str::<Command>(r#"{"command":"lengthen","span":1}"#).unwrap();
+        assert_eq!(longer, Command::Lengthen { candidate: 0, span: 1, count: 1 });
+        let fixed = serde_json::from_str::<Command>(r#"{"command":"fix-length","fixed":true}"#).unwrap();
+        assert_eq!(fixed, Command::FixLength { fixed: true });
         let lines = serde_json::from_str::<Command>(r#"{"command":"remask-lines","first":2,"last":3}"#).unwrap();
         assert_eq!(lines, Command::RemaskLines { candidate: 0, span: 0, first: 2, last: 3 });
         for text in [r#"{"command":"explode"}"#, r#"{"command":"pin"}"#, r#"{"command":"pin","slots":[-1]}"#, "7", "{}"] {

@@ -15,6 +15,7 @@ use crate::edit::layout::Layout;
 use crate::edit::steer::ALTERNATIVES;
 use crate::edit::steer::Command;
 use crate::edit::steer::MOST_ASKED;
+use crate::edit::steer::MOST_SLOTS;
 use crate::model::error::ModelError;
 use crate::model::spec::TokenId;
 use crate::model::tokenizer::Tokenizer;
@@ -36,6 +37,10 @@ impl Steered<'_> {
                 return refused(format!("{value} is not a probability"));
             }
             report.samplers.iter_mut().for_each(|sampler| sampler.set_threshold(*value));
+            return Ok(None);
+        }
+        if let Command::FixLength { fixed } = command {
+            *report.fixed = *fixed;
             return Ok(None);
         }
         let candidate = command.candidate();
@@ -82,9 +87,46 @@ impl Steered<'_> {
                 token if self.tokenizer.is_text(token) => Ok(Op::Pin { slot: index, token }),
                 _ => Err("can hold tokens of text only"),
             }),
+            Command::Lengthen { span, count, .. } => self.lengthen(canvas, *span, *count),
+            Command::Shorten { span, count, .. } => self.shorten(canvas, *span, *count),
             // The others are no changes of slots.
             _ => Ok(()),
         }
+    }
+
+    /// Masks at the end of a span; a closed one cannot grow there, so its last slot is expanded.
+    fn lengthen(&self, canvas: &mut Canvas, span: usize, count: usize) -> Result<(), String> {
+        let own: Vec<usize> = self.layout.slots_of(canvas, span).map(|(index, _)| index).collect();
+        if own.len().saturating_add(count) > MOST_SLOTS {
+            return Err(format!("a span can have {MOST_SLOTS} slots, and span {span} has {}", own.len()));
+        }
+        let run = own.iter().rev().find_map(|&index| canvas.slots()[index].span);
+        let Some(run) = run else { return Err(format!("span {span} has no slot left that could change")) };
+        if canvas.apply(Op::Append { span: run, count }) {
+            return Ok(());
+        }
+        for _ in 0..count {
+            let last = (0..canvas.slots().len()).rfind(|&index| canvas.slots()[index].span == Some(run));
+            let expanded = last.is_some_and(|slot| canvas.apply(Op::Expand { slot }));
+            if !expanded {
+                return Err(format!("span {span} is closed, and its last slot is pinned"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes masks away from the end of a span.
+    fn shorten(&self, canvas: &mut Canvas, span: usize, count: usize) -> Result<(), String> {
+        for _ in 0..count {
+            let own: Vec<usize> = self.layout.slots_of(canvas, span).map(|(index, _)| index).collect();
+            let is_masked = |index: &usize| canvas.slots()[*index].is_masked() && canvas.slots()[*index].span.is_some();
+            match own.iter().copied().rfind(is_masked) {
+                _ if own.len() < 2 => return Err(format!("span {span} has one slot left")),
+                None => return Err(format!("span {span} has no masked slot that could go: re-mask one first")),
+                Some(slot) => canvas.apply(Op::Delete { slot }),
+            };
+        }
+        Ok(())
     }
 
     /// What the model would put in slots, each masked by itself while everything else stays.

@@ -70,6 +70,8 @@ pub struct Request {
     pub spans: Vec<Range<usize>>,
     /// What to do; empty to fill the spans from what stands around them.
     pub instruction: String,
+    /// What commands complained about, to be mended; empty without any.
+    pub complaint: String,
     /// How.
     pub options: Options,
     /// A finished text, of which a part is denoised again; `None` to begin with nothing.
@@ -117,6 +119,12 @@ pub enum Command {
     Resume,
     /// Do one step, and hold again.
     Step,
+    /// One masked slot more at the end of a span.
+    Lengthen(usize),
+    /// One masked slot fewer at the end of a span.
+    Shorten(usize),
+    /// Keep the number of slots as it is, or let it be found.
+    FixLength(bool),
     /// Fill what is masked in one pass, and end.
     Finish,
     /// End without candidates.
@@ -171,6 +179,13 @@ pub enum Event {
         id: u64,
         /// The alternatives.
         choices: Choices,
+    },
+    /// What is needed to replay the request's run, before its end.
+    Recorded {
+        /// The request.
+        id: u64,
+        /// The recording.
+        trajectory: Arc<str>,
     },
     /// The end of a request: its candidates, best first.
     Finished {

@@ -1,10 +1,11 @@
-//! Typing and editing one line: the instruction, or what is looked for in a list.
+//! Typing and editing one line: the instruction, or what is looked for in a list or in the file.
 
 use crossterm::event::KeyCode;
 use crossterm::event::KeyModifiers;
 
 use crate::tui::keymap::Key;
 use crate::tui::state::Input;
+use crate::tui::state::Mode;
 use crate::tui::state::Overlay;
 use crate::tui::state::State;
 use crate::tui::update::tell;
@@ -16,6 +17,7 @@ pub const MAX_INPUT: usize = 4096;
 fn input(state: &mut State) -> &mut Input {
     match &mut state.overlay {
         Some(Overlay::Picker(picker)) => &mut picker.input,
+        None if state.mode == Mode::Search => &mut state.search.input,
         _ => &mut state.input,
     }
 }

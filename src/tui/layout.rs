@@ -9,6 +9,7 @@ use crate::screen::frame::Section;
 use crate::screen::text::glyphs;
 use crate::tui::engine::SlotId;
 use crate::tui::state::Mode;
+use crate::tui::state::Overlay;
 use crate::tui::state::Picker;
 use crate::tui::state::Run;
 use crate::tui::state::State;
@@ -19,6 +20,8 @@ use crate::tui::state::picker::Kind;
 pub const TAB: usize = 4;
 /// Items of a list that are shown at once, at most.
 const PICKER_ITEMS: usize = 20;
+/// Places of the file that are listed at once below it, at most.
+const PLACES: usize = 8;
 /// Columns kept for the numbers of a run, on screens that are wide enough.
 const NUMBERS: u16 = 48;
 /// Columns of a mask at most.
@@ -46,7 +49,7 @@ pub fn areas(state: &State) -> Areas {
     let Some(last) = height.checked_sub(1).filter(|last| *last >= 2) else {
         return Areas { body: Rect { x: 0, y: 0, width, height }, ..Areas::default() };
     };
-    let has_prompt = matches!(state.mode, Mode::Prompt | Mode::Run) && height >= 6;
+    let has_prompt = matches!(state.mode, Mode::Prompt | Mode::Search | Mode::Run) && height >= 6;
     let has_timeline = state.mode == Mode::Run && height >= 10;
     let prompt = if has_prompt { line(last - 1) } else { Rect::default() };
     let timeline = if has_timeline { line(last - 2) } else { Rect::default() };
@@ -60,8 +63,14 @@ pub fn gutter(last: usize, width: u16) -> usize {
     if width < 36 { 1 } else { 1 + last.max(1).to_string().len().max(3) + 2 }
 }
 
-/// The box of a list, as high as its items need. Themes are chosen beside the file, so that they are seen on it.
+/// The box of a list, as high as its items need. Themes are chosen beside the file, so that they are seen on it, and places of the
+/// file below it.
 pub fn picker_area(picker: &Picker, (width, height): (u16, u16)) -> Rect {
+    if picker.kind == Kind::Findings {
+        let items = if picker.loading { 1 } else { picker.items.len().clamp(1, PLACES) };
+        let rows = (height / 2).max(4).min(items as u16 + 3).min(height.saturating_sub(1));
+        return Rect { x: 0, y: height.saturating_sub(rows + 1), width, height: rows };
+    }
     let most = if picker.kind == Kind::Themes { 46 } else { 92 };
     let wide = width >= 50;
     let columns = if wide { most.min(width - 4) } else { width };
@@ -72,6 +81,14 @@ pub fn picker_area(picker: &Picker, (width, height): (u16, u16)) -> Rect {
     let items = if picker.loading { 1 } else { picker.items.len().clamp(1, PICKER_ITEMS) };
     let rows = height.saturating_sub(2).min(items as u16 + 3);
     Rect { x, y: 1.min(height), width: columns, height: rows }
+}
+
+/// Rows of the file that a list covers from below.
+pub fn covered(state: &State) -> usize {
+    match &state.overlay {
+        Some(Overlay::Picker(list)) if list.kind == Kind::Findings => usize::from(picker_area(list, state.size).height),
+        _ => 0,
+    }
 }
 
 /// Items of a list that fit on the screen.

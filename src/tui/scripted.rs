@@ -109,6 +109,14 @@ impl ScriptedEngine {
         Some(Event::Choices { id: *id, choices: all.into_iter().collect::<Choices>() })
     }
 
+    fn resize(&mut self, span: usize, change: impl Fn(&mut Vec<Cell>)) {
+        let Some(frame) = &mut self.frame else { return };
+        cells_mut(frame).nth(span).into_iter().for_each(change);
+        self.changed = true;
+        let event = self.show();
+        self.events.extend(event);
+    }
+
     fn change(&mut self, slots: &[SlotId], change: impl Fn(&mut Cell)) {
         let Some(frame) = &mut self.frame else { return };
         for (span, cells) in cells_mut(frame).enumerate() {
@@ -174,7 +182,13 @@ impl Engine for ScriptedEngine {
                 let event = self.choices(slot);
                 self.events.extend(event);
             }
-            Command::Threshold(_) => {}
+            Command::Threshold(_) | Command::FixLength(_) => {}
+            Command::Lengthen(span) => self.resize(span, |cells| cells.push(Cell::masked(4))),
+            Command::Shorten(span) => self.resize(span, |cells| {
+                if let Some(last) = cells.iter().rposition(|cell| cell.state.is_masked()) {
+                    cells.remove(last);
+                }
+            }),
         }
     }
 

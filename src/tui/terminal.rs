@@ -35,6 +35,7 @@ use crate::tui::update::MouseKind;
 use crate::tui::update::Msg;
 use crate::tui::update::start;
 use crate::tui::update::update;
+use crate::tui::verify::Verifier;
 use crate::tui::view::view;
 use crate::tui::workers::Workers;
 
@@ -42,6 +43,9 @@ use crate::tui::workers::Workers;
 const BUSY_WAIT: Duration = Duration::from_millis(16);
 /// The same while nothing is.
 const IDLE_WAIT: Duration = Duration::from_millis(50);
+
+/// Time between two steps of a run that plays by itself.
+const PLAY_STEP: Duration = Duration::from_millis(120);
 
 /// Events of the engine taken before the next frame is drawn.
 const BURST: usize = 512;
@@ -69,7 +73,13 @@ impl std::fmt::Debug for Settings {
 ///
 /// # Errors
 /// The terminal cannot be used; it is restored.
-pub fn run(mut state: State, settings: &Settings, engine: &mut impl Engine, host: impl Host) -> io::Result<()> {
+pub fn run(
+    mut state: State,
+    settings: &Settings,
+    engine: &mut impl Engine,
+    verifier: &mut impl Verifier,
+    host: impl Host,
+) -> io::Result<()> {
     let guard = ModeGuard::enter(Modes {
         raw: true,
         alternate_screen: true,
@@ -90,6 +100,7 @@ pub fn run(mut state: State, settings: &Settings, engine: &mut impl Engine, host
     }
     let mut listener = Listener::new(ask, Instant::now());
     let mut dirty = false;
+    let mut stepped = Instant::now();
     loop {
         while !effects.is_empty() {
             dirty = true;
@@ -97,6 +108,8 @@ pub fn run(mut state: State, settings: &Settings, engine: &mut impl Engine, host
             for effect in std::mem::take(&mut effects) {
                 match effect {
                     Effect::Quit => return Ok(()),
+                    Effect::Verify(request) => verifier.submit(request),
+                    Effect::CancelVerify => verifier.cancel(),
                     other => answers.extend(session.carry_out(other, settings, engine)?),
                 }
             }
@@ -115,6 +128,11 @@ pub fn run(mut state: State, settings: &Settings, engine: &mut impl Engine, host
         let mut messages = session.read(&state, &mut listener)?;
         messages.extend(session.workers.poll());
         messages.extend(std::iter::from_fn(|| engine.poll()).take(BURST).map(Msg::Engine));
+        messages.extend(std::iter::from_fn(|| verifier.poll()).take(BURST).map(Msg::Verify));
+        if state.is_playing() && stepped.elapsed() >= PLAY_STEP {
+            stepped = Instant::now();
+            messages.push(Msg::Tick);
+        }
         for message in messages {
             dirty = true;
             effects.extend(update(&mut state, &settings.keymap, message));
@@ -166,8 +184,8 @@ impl Session {
                 self.redraw()?;
                 return Ok(Some(Msg::Edited(edited)));
             }
-            // Left by the loop.
-            Effect::Quit => {}
+            // Of the loop.
+            Effect::Quit | Effect::Verify(_) | Effect::CancelVerify => {}
             aside => return Ok(self.workers.take(aside)),
         }
         Ok(None)
@@ -176,7 +194,7 @@ impl Session {
     /// What the user did, after at most a frame's time.
     fn read(&mut self, state: &State, listener: &mut Listener) -> io::Result<Vec<Msg>> {
         let runs = state.run.as_ref().is_some_and(|run| !run.ended && !run.paused);
-        let busy = runs || self.workers.is_busy();
+        let busy = runs || state.is_playing() || self.workers.is_busy();
         let mut messages = Vec::new();
         let mut wait = if busy { BUSY_WAIT } else { IDLE_WAIT };
         while event::poll(wait)? {

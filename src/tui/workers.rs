@@ -22,6 +22,7 @@ use crate::tui::state::picker::Item;
 use crate::tui::state::picker::Kind;
 use crate::tui::state::picker::Value;
 use crate::tui::state::picker::filter;
+use crate::tui::state::search::find;
 use crate::tui::update::Effect;
 use crate::tui::update::Msg;
 
@@ -96,6 +97,10 @@ impl Workers {
             Effect::Filter { revision, items, query } => {
                 self.aside(move || Msg::Filtered { revision, found: filter(&items, &query) });
             }
+            Effect::Search { revision, text, query } => self.aside(move || {
+                let matches = find(&text, &query);
+                Msg::Matches { revision, text, matches }
+            }),
             _ => {}
         }
         None

@@ -11,6 +11,7 @@ pub mod words;
 
 pub use diagnostic::Diagnostic;
 pub use diagnostic::Level;
+pub use process::Cancel;
 pub use process::Status;
 pub use shadow::Shadow;
 pub use shadow::ShadowError;

@@ -44,6 +44,8 @@ pub enum Status {
     Signal(i32),
     /// It was killed at the time limit.
     TimedOut,
+    /// It was killed because nobody waits for it any more.
+    Cancelled,
 }
 
 impl Status {
@@ -59,7 +61,24 @@ impl std::fmt::Display for Status {
             Status::Exited(code) => write!(f, "exit code {code}"),
             Status::Signal(signal) => write!(f, "signal {signal}"),
             Status::TimedOut => f.write_str("killed at the time limit"),
+            Status::Cancelled => f.write_str("stopped"),
         }
+    }
+}
+
+/// The wish that a command ends before its time; shared between who runs it and who may stop it.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Ends what runs with it, and whatever is started with it later.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether it was called for.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
     }
 }
 
@@ -89,6 +108,8 @@ pub struct Job<'a> {
     pub unset: &'a [&'a str],
     /// The time limit.
     pub time: Duration,
+    /// Ends it before that.
+    pub cancel: &'a Cancel,
 }
 
 /// Runs a command to its end, or to the time limit. Nothing of its process group is left behind.
@@ -124,6 +145,11 @@ pub fn run(job: &Job<'_>) -> io::Result<Finished> {
                 end(&mut *child);
                 child.wait()?;
                 break Status::TimedOut;
+            }
+            None if job.cancel.is_cancelled() => {
+                end(&mut *child);
+                child.wait()?;
+                break Status::Cancelled;
             }
             None => thread::sleep(LOOK),
         }
@@ -222,7 +248,7 @@ mod tests {
     fn sh(script: &str, time: Duration) -> Finished {
         let argv = ["sh", "-c", script].map(str::to_owned);
         let folder = std::env::temp_dir();
-        run(&Job { argv: &argv, folder: &folder, set: &[], unset: &["HOME"], time }).unwrap()
+        run(&Job { argv: &argv, folder: &folder, set: &[], unset: &["HOME"], time, cancel: &Cancel::default() }).unwrap()
     }
 
     const LONG: Duration = Duration::from_secs(20);
@@ -235,10 +261,10 @@ mod tests {
             (Status::Exited(3), &b"out\nnone\n"[..], &b"err\n"[..])
         );
         assert_eq!(sh("kill -9 $$", LONG).status, Status::Signal(9));
-        assert!(
-            run(&Job { argv: &["no-such-program-here".to_owned()], folder: Path::new("/"), set: &[], unset: &[], time: LONG })
-                .is_err()
-        );
+        let argv = ["no-such-program-here".to_owned()];
+        let cancel = Cancel::default();
+        let job = Job { argv: &argv, folder: Path::new("/"), set: &[], unset: &[], time: LONG, cancel: &cancel };
+        assert!(run(&job).is_err());
     }
 
     #[test]
@@ -250,6 +276,29 @@ mod tests {
         let start = Instant::now();
         assert_eq!(sh(&script, Duration::from_millis(200)).status, Status::TimedOut);
         assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+        thread::sleep(Duration::from_millis(1300));
+        assert!(!mark.exists(), "a grandchild lived on");
+    }
+
+    #[test]
+    fn the_whole_group_dies_when_it_is_cancelled() {
+        let dir = tempfile::tempdir().unwrap();
+        let (begun, mark) = (dir.path().join("begun"), dir.path().join("mark"));
+        let script = format!("(sleep 1; echo late > {}) & echo > {}; sleep 30", mark.display(), begun.display());
+        let argv = ["sh", "-c", &script].map(str::to_owned);
+        let cancel = Cancel::default();
+        let start = Instant::now();
+        let status = thread::scope(|scope| {
+            let job = Job { argv: &argv, folder: dir.path(), set: &[], unset: &[], time: LONG, cancel: &cancel };
+            let running = scope.spawn(move || run(&job).unwrap().status);
+            while !begun.exists() {
+                thread::sleep(LOOK);
+            }
+            cancel.cancel();
+            running.join().unwrap()
+        });
+        assert_eq!(status, Status::Cancelled);
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
         thread::sleep(Duration::from_millis(1300));
         assert!(!mark.exists(), "a grandchild lived on");
     }

@@ -10,6 +10,7 @@ use super::diagnostic;
 use super::diagnostic::Diagnostic;
 use super::diagnostic::Level;
 use super::process;
+use super::process::Cancel;
 use super::process::Finished;
 use super::process::Job;
 use super::process::Status;
@@ -126,6 +127,9 @@ pub enum VerifyError {
         /// The limit.
         limit: Duration,
     },
+    /// Nobody waits for it any more.
+    #[error("the commands were stopped")]
+    Cancelled,
 }
 
 /// What a command did on the files as they are.
@@ -142,12 +146,13 @@ pub struct Verifier {
     shadow: Shadow,
     checks: Vec<Check>,
     time_limit: Duration,
+    cancel: Cancel,
     baseline: Vec<Baseline>,
 }
 
 impl Verifier {
     /// Brings the shadow up to date with `files` of the work tree, and runs the commands on them as they are, with `originals`
-    /// in place of the files that will be edited. `told` hears of each command that has run, with its number.
+    /// in place of the files that will be edited. `told` hears of each command that has run, with its number; `cancel` ends it.
     ///
     /// # Errors
     /// There is no shadow, or a command cannot be used.
@@ -157,10 +162,11 @@ impl Verifier {
         originals: &[Splice<'_>],
         checks: Vec<Check>,
         time_limit: Duration,
+        cancel: Cancel,
         told: &mut dyn FnMut(usize, &Check, Status, Duration),
     ) -> Result<Self, VerifyError> {
         shadow.sync(files)?;
-        let mut verifier = Self { shadow, checks, time_limit, baseline: Vec::new() };
+        let mut verifier = Self { shadow, checks, time_limit, cancel, baseline: Vec::new() };
         verifier.splice(originals)?;
         for (number, check) in verifier.checks.clone().into_iter().enumerate() {
             let (finished, diagnostics) = verifier.run(&check)?;
@@ -176,6 +182,11 @@ impl Verifier {
     /// The commands.
     pub fn checks(&self) -> &[Check] {
         &self.checks
+    }
+
+    /// What ends the next commands before their time.
+    pub fn set_cancel(&mut self, cancel: Cancel) {
+        self.cancel = cancel;
     }
 
     /// Runs the commands on a candidate, up to the first that fails. `told` hears of each.
@@ -233,8 +244,15 @@ impl Verifier {
             ],
             unset: &UNSET,
             time: self.time_limit,
+            cancel: &self.cancel,
         };
+        if self.cancel.is_cancelled() {
+            return Err(VerifyError::Cancelled);
+        }
         let finished = process::run(&job).map_err(start)?;
+        if finished.status == Status::Cancelled {
+            return Err(VerifyError::Cancelled);
+        }
         let mut diagnostics = Vec::new();
         for output in [&finished.stdout, &finished.stderr] {
             diagnostics.extend(diagnostic::parse(&String::from_utf8_lossy(output), &tree, &check.folder));

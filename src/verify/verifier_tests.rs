@@ -25,7 +25,15 @@ impl Place {
         let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
         let checks = commands.iter().map(|line| Check { argv: words::split(line).unwrap(), folder: PathBuf::new() });
         let shadow = Shadow::open(&self.cache, &self.root).unwrap();
-        Verifier::start(shadow, &files, &[], checks.collect(), Duration::from_secs(seconds), &mut |_, _, _, _| {})
+        Verifier::start(
+            shadow,
+            &files,
+            &[],
+            checks.collect(),
+            Duration::from_secs(seconds),
+            Cancel::default(),
+            &mut |_, _, _, _| {},
+        )
     }
 }
 
@@ -100,6 +108,6 @@ fn limits_and_surroundings() {
     let files = [PathBuf::from("sub/g")];
     let mut status = None;
     let told = &mut |_, _: &Check, ended, _| status = Some(ended);
-    Verifier::start(shadow, &files, &[], vec![check], Duration::from_secs(60), told).unwrap();
+    Verifier::start(shadow, &files, &[], vec![check], Duration::from_secs(60), Cancel::default(), told).unwrap();
     assert_eq!(status, Some(Status::Exited(0)));
 }

@@ -19,6 +19,7 @@ use crate::edit::event::Step;
 use crate::edit::request::EditOptions;
 use crate::edit::request::EditRequest;
 use crate::edit::request::Method;
+use crate::edit::rounds::with_complaint;
 use crate::edit::start::Start;
 use crate::edit::steer::Command;
 use crate::syntax::guard::Verdict;
@@ -85,7 +86,7 @@ impl Adapter {
         let spans = request.spans.iter().map(|range| Span::new(range.start, range.end)).collect();
         let spans = Spans::new(&document, spans).map_err(|error| error.to_string())?;
         let ranges = spans.iter().map(|span| ResolvedRange::of(&document, span)).collect();
-        let instruction = Some(request.instruction.trim()).filter(|text| !text.is_empty()).map(str::to_owned);
+        let instruction = with_complaint(Some(request.instruction.as_str()), &request.complaint);
         self.give_up();
         let (id, started) = (request.id, Instant::now());
         self.pending.push_back(Pending { id, document: Arc::clone(&document), ranges, started, given_up: false });
@@ -163,7 +164,13 @@ impl Adapter {
                 let id = self.pending.pop_front().map(|pending| pending.id);
                 Some(tui::Event::Failed { id: id.filter(|_| !fatal), message: error.to_string() })
             }
-            Event::Candidate(_) | Event::Recorded(_) => None,
+            Event::Recorded(saved) => {
+                let id = self.pending.front()?.id;
+                // A draft leaves no record.
+                let trajectory = saved.write().ok().filter(|_| !saved.candidates().is_empty())?;
+                Some(tui::Event::Recorded { id, trajectory: trajectory.into() })
+            }
+            Event::Candidate(_) => None,
         }
     }
 
@@ -222,6 +229,9 @@ impl Adapter {
             tui::Command::Choose { slot, token } => Command::Choose { candidate, slot: self.name(slot)?, token },
             tui::Command::Ask(slot) => Command::Alternatives { candidate, slots: vec![self.name(slot)?] },
             tui::Command::Threshold(value) => Command::Threshold { value },
+            tui::Command::Lengthen(span) => Command::Lengthen { candidate, span, count: 1 },
+            tui::Command::Shorten(span) => Command::Shorten { candidate, span, count: 1 },
+            tui::Command::FixLength(fixed) => Command::FixLength { fixed },
         })
     }
 }
@@ -238,6 +248,7 @@ fn options(options: tui::Options) -> EditOptions {
         candidates: options.candidates,
         seed: options.seed,
         threshold: options.threshold,
+        record: true,
         ..EditOptions::default()
     }
 }

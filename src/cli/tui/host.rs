@@ -5,6 +5,9 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::time::SystemTime;
 
 use crate::cli::exit::Failure;
@@ -13,6 +16,12 @@ use crate::cli::hidden::hidden;
 use crate::cli::log::age;
 use crate::cli::tui::changes::changed;
 use crate::cli::tui::files::list;
+use crate::cli::tui::findings::findings;
+use crate::cli::tui::history;
+use crate::cli::tui::replay::recordings;
+use crate::cli::tui::replay::replay;
+use crate::cli::tui::verifier::OpenFile;
+use crate::cli::tui::verifier::open_file;
 use crate::cli::write::Place;
 use crate::cli::write::here;
 use crate::cli::write::journal;
@@ -36,17 +45,23 @@ use crate::tui::state::picker::Value;
 
 /// The files around the current folder.
 #[derive(Debug)]
-pub struct FileHost {
+pub(super) struct FileHost {
     /// The work tree, or the current folder; found when it is first needed.
     root: OnceCell<PathBuf>,
-    /// The open file: the name it is shown under, and its path.
-    open: Option<(String, PathBuf)>,
+    /// The open file.
+    open: OpenFile,
 }
 
 impl FileHost {
     /// The work tree around the current folder, or that folder; `file` is open under the name it was given.
-    pub fn new(file: Option<&Path>) -> Self {
-        Self { root: OnceCell::new(), open: file.map(|file| (file.to_string_lossy().into_owned(), file.to_path_buf())) }
+    pub(super) fn new(file: Option<&Path>) -> Self {
+        let open = file.map(|file| (file.to_string_lossy().into_owned(), file.to_path_buf()));
+        Self { root: OnceCell::new(), open: OpenFile::new(Mutex::new(open)) }
+    }
+
+    /// The open file, for others who need to know.
+    pub(super) fn open(&self) -> OpenFile {
+        Arc::clone(&self.open)
     }
 
     fn root(&self) -> &Path {
@@ -68,8 +83,8 @@ impl FileHost {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        match &self.open {
-            Some((open, path)) if open == name => path.clone(),
+        match open_file(&self.open) {
+            Some((open, path)) if open == name => path,
             _ => self.root().join(name),
         }
     }
@@ -80,13 +95,13 @@ impl FileHost {
         let place = Place::of(&path).map_err(|failure| failure.message)?;
         SecretArgs::default().judge(&place, &document).map_err(|failure| failure.message)?;
         let git = self.git(&path);
-        self.open = Some((name.to_owned(), path));
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some((name.to_owned(), path));
         Ok(Opened { name: name.to_owned(), text: document.text().to_owned(), git })
     }
 
     /// The open file as it is now; an empty one when none is open.
     fn reread(&mut self) -> Result<Opened, String> {
-        match self.open.clone() {
+        match open_file(&self.open) {
             Some((name, _)) => self.read(&name),
             None => Ok(Opened { name: String::new(), text: String::new(), git: None }),
         }
@@ -102,13 +117,13 @@ impl FileHost {
     ) -> Result<(Opened, String), Refusal> {
         let other = |why: String| Refusal::Other(why);
         let failed = |failure: Failure| Refusal::Other(failure.message);
-        let Some((_, path)) = &self.open else { return Err(other("no file is open".to_owned())) };
-        let document = Document::read(path).map_err(|error| other(error.to_string()))?;
+        let Some((_, path)) = open_file(&self.open) else { return Err(other("no file is open".to_owned())) };
+        let document = Document::read(&path).map_err(|error| other(error.to_string()))?;
         if document.text() != text {
             let why = format!("{}: changed since it was opened; f5 reads it again, then run the edit again", path.display());
             return Err(other(why));
         }
-        let place = Place::of(path).map_err(failed)?;
+        let place = Place::of(&path).map_err(failed)?;
         if let Some(what) = hidden(&document, hunks).map_err(failed)?.filter(|_| !allow_hidden) {
             return Err(Refusal::Hidden(what));
         }
@@ -172,24 +187,39 @@ impl Host for FileHost {
             }
             Job::Undo(id) => Answer::Written(self.turn(id, false)),
             Job::Redo(id) => Answer::Written(self.turn(id, true)),
+            Job::History => Answer::History(history::folder().map(|folder| history::read(&folder)).unwrap_or_default()),
+            Job::Remember(instruction) => {
+                Answer::Remembered(history::folder().map_or(Ok(()), |folder| history::remember(&folder, &instruction)))
+            }
             Job::Git => {
-                let (name, git) = self.open.as_ref().map(|(name, path)| (name.clone(), self.git(path))).unwrap_or_default();
+                let open = open_file(&self.open);
+                let (name, git) = open.map(|(name, path)| (name, self.git(&path))).unwrap_or_default();
                 Answer::Git(name, git)
             }
             Job::Log => Answer::Items(Kind::Log, self.log()),
             Job::Changes(text) => {
-                let found = match &self.open {
-                    Some((_, path)) => changed(path, &text),
+                let found = match open_file(&self.open) {
+                    Some((_, path)) => changed(&path, &text),
                     None => Err("no file is open".to_owned()),
                 };
                 Answer::Changes(text, found)
             }
+            Job::Findings(text) => {
+                let found = match open_file(&self.open) {
+                    Some((_, path)) => findings(&path, &text),
+                    None => Err("no file is open".to_owned()),
+                };
+                Answer::Findings(text, found)
+            }
+            Job::Recordings => Answer::Items(Kind::Recordings, Ok(recordings(self.root()))),
+            Job::Replay { path, candidate } => Answer::Replayed(replay(&self.root().join(path), Some(candidate))),
             Job::Export(recording) => Answer::Exported(export(&recording)),
         }
     }
 }
 
-/// Writes a run into the current folder, as a picture and as a recording, under names that are free.
+/// Writes a run into the current folder, as a picture, as an asciicast, and as a trajectory when it has ended, under names that
+/// are free.
 fn export(recording: &Recording) -> Result<String, String> {
     let stem = Path::new(recording.file()).file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy());
     for number in 1..1000 {
@@ -203,7 +233,12 @@ fn export(recording: &Recording) -> Result<String, String> {
         let told = |error: std::io::Error| format!("{}: {error}", name("cast"));
         picture.write_all(recording.svg().as_bytes()).map_err(|error| format!("{}: {error}", name("svg")))?;
         create(&name("cast")).and_then(|mut file| file.write_all(recording.cast().as_bytes())).map_err(told)?;
-        return Ok(format!("written: {}, {}", name("svg"), name("cast")));
+        let Some(trajectory) = recording.trajectory() else {
+            return Ok(format!("written: {}, {}", name("svg"), name("cast")));
+        };
+        let told = |error: std::io::Error| format!("{}: {error}", name("json"));
+        create(&name("json")).and_then(|mut file| file.write_all(trajectory.as_bytes())).map_err(told)?;
+        return Ok(format!("written: {}, {}, {}", name("svg"), name("cast"), name("json")));
     }
     Err(format!("{stem}-run-1.svg to {stem}-run-999.svg are there already: move some away"))
 }

@@ -58,6 +58,11 @@ impl Recording {
         &self.run.file.name
     }
 
+    /// What is needed to replay the run; nothing before its end, and of a draft.
+    pub fn trajectory(&self) -> Option<&str> {
+        self.run.trajectory.as_deref()
+    }
+
     /// An SVG picture that plays the run and begins again. Where pictures do not move it shows the last step.
     pub fn svg(&self) -> String {
         svg::picture(&self.frames(), self.theme.ground() == Ground::Light)

@@ -4,6 +4,7 @@ mod file;
 pub mod picker;
 mod review;
 mod run;
+pub mod search;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,13 +12,17 @@ use std::sync::Arc;
 pub use self::file::File;
 pub use self::picker::Picker;
 pub use self::review::Decisions;
+pub use self::review::Judged;
 pub use self::review::Layout;
+pub use self::review::Mending;
 pub use self::review::Review;
 pub use self::review::ReviewHunk;
+pub use self::review::Verifying;
 pub use self::run::Composition;
 pub use self::run::MAX_FRAMES;
 pub use self::run::Run;
 pub use self::run::cells;
+pub use self::search::Search;
 use crate::screen::colour::Depth;
 use crate::tui::engine::Options;
 use crate::tui::keymap::Context;
@@ -51,6 +56,8 @@ pub enum Mode {
     Browse,
     /// Types the instruction.
     Prompt,
+    /// Types what is looked for in the file.
+    Search,
     /// Watches and steers a run.
     Run,
     /// Reviews hunks.
@@ -63,6 +70,7 @@ impl Mode {
         match self {
             Self::Browse => Context::Browse,
             Self::Prompt => Context::Prompt,
+            Self::Search => Context::Search,
             Self::Run => Context::Run,
             Self::Review => Context::Review,
         }
@@ -79,6 +87,17 @@ pub enum Overlay {
     },
     /// A list to choose from.
     Picker(Picker),
+}
+
+/// Where the user was in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The line of the cursor.
+    pub cursor: usize,
+    /// The first line shown.
+    pub top: usize,
+    /// What was selected.
+    pub selection: Option<Selection>,
 }
 
 /// One line of typed text.
@@ -164,8 +183,14 @@ pub struct State {
     pub cursor: usize,
     /// The first line shown, 0-based.
     pub top: usize,
+    /// Columns of the lines that are left of the screen.
+    pub left: usize,
+    /// What is looked for in the file.
+    pub search: Search,
     /// What is selected.
     pub selection: Option<Selection>,
+    /// Where the user was before a list that shows places of the file.
+    pub before: Option<Place>,
     /// Spans that are kept while more are selected, ascending and apart.
     pub marks: Vec<Range<usize>>,
     /// The instruction.
@@ -182,6 +207,10 @@ pub struct State {
     pub run: Option<Run>,
     /// The review of its candidates.
     pub review: Option<Review>,
+    /// Commands at work on a candidate of the review.
+    pub verifying: Option<Verifying>,
+    /// Rounds of re-masking what the commands complain about, at most.
+    pub rounds: usize,
     /// The engine.
     pub engine: EngineState,
     /// What to tell the user.
@@ -210,7 +239,10 @@ impl State {
             overlay: None,
             cursor: 0,
             top: 0,
+            left: 0,
+            search: Search::default(),
             selection: None,
+            before: None,
             marks: Vec::new(),
             input: Input::default(),
             follow_up: false,
@@ -219,6 +251,8 @@ impl State {
             options: Options::default(),
             run: None,
             review: None,
+            verifying: None,
+            rounds: 2,
             engine: EngineState::Starting,
             message: None,
             busy: false,
@@ -237,6 +271,11 @@ impl State {
             Some(Overlay::Help { .. }) => Context::Global,
             None => self.mode.context(),
         }
+    }
+
+    /// Whether the steps of a run follow each other by themselves.
+    pub fn is_playing(&self) -> bool {
+        self.mode == Mode::Run && self.run.as_ref().is_some_and(|run| run.playing)
     }
 
     /// Rows of the file that fit on the screen.

@@ -1,4 +1,4 @@
-//! A list to choose from by typing: files, symbols, commands, themes, written edits.
+//! A list to choose from by typing: files, symbols, commands, themes, written edits, findings, recorded runs.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -26,6 +26,10 @@ pub enum Kind {
     Themes,
     /// Edits that were written.
     Log,
+    /// What the recipes find in the open file; the place looked at is shown at once.
+    Findings,
+    /// Recorded runs.
+    Recordings,
 }
 
 impl Kind {
@@ -37,6 +41,8 @@ impl Kind {
             Self::Commands => "commands",
             Self::Themes => "theme",
             Self::Log => "written edits",
+            Self::Findings => "what the recipes find",
+            Self::Recordings => "replay a run",
         }
     }
 
@@ -48,6 +54,8 @@ impl Kind {
             Self::Commands => "no commands",
             Self::Themes => "no themes",
             Self::Log => "nothing was written yet",
+            Self::Findings => "the recipes find nothing in this file",
+            Self::Recordings => "no recorded runs here",
         }
     }
 }
@@ -63,6 +71,22 @@ pub enum Value {
     Action(Action),
     /// Takes a theme.
     Theme(String),
+    /// Takes up what a recipe found.
+    Finding {
+        /// The bytes that it is about.
+        at: Range<usize>,
+        /// What to do with them.
+        instruction: String,
+        /// What replaces which bytes, ascending; nothing when the model is to say it.
+        rewrite: Vec<(Range<usize>, String)>,
+    },
+    /// Shows a recorded run.
+    Recording {
+        /// The file with it.
+        path: String,
+        /// The candidate.
+        candidate: usize,
+    },
     /// Takes back an edit that is applied, or brings back one that was taken back.
     Edit {
         /// Its number.

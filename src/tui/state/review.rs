@@ -8,6 +8,9 @@ use crate::patch::hunk::hunks;
 use crate::tui::engine::Candidate;
 use crate::tui::engine::Start;
 use crate::tui::state::Composition;
+use crate::tui::state::File;
+use crate::tui::verify::Progress;
+use crate::tui::verify::Verdict;
 use crate::tui::words::Words;
 use crate::tui::words::words;
 
@@ -36,6 +39,45 @@ pub struct Decisions {
     pub hunks: Vec<ReviewHunk>,
     /// The one looked at.
     pub at: usize,
+    /// What the commands said.
+    pub judged: Option<Judged>,
+}
+
+/// What the commands said, and about what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// The text of each span as it was then.
+    pub texts: Vec<String>,
+    /// What they said.
+    pub verdict: Verdict,
+}
+
+/// Commands at work on a candidate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verifying {
+    /// The request.
+    pub id: u64,
+    /// The review it is for.
+    pub review: u64,
+    /// The candidate.
+    pub candidate: usize,
+    /// The text of each span.
+    pub texts: Vec<String>,
+    /// How far they are; `None` before they began.
+    pub progress: Option<Progress>,
+}
+
+/// What the commands blame is re-masked, round after round.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mending {
+    /// Rounds still to go.
+    pub rounds: usize,
+    /// Candidates of this round that are not judged yet, the next one last.
+    pub waiting: Vec<usize>,
+    /// Whether a round has begun.
+    pub begun: bool,
+    /// Candidates that were re-masked already.
+    pub tried: Vec<usize>,
 }
 
 /// How hunks are laid out.
@@ -63,6 +105,8 @@ impl Layout {
 /// The candidates of an ended run.
 #[derive(Clone, Debug)]
 pub struct Review {
+    /// Told apart from other reviews.
+    pub number: u64,
     /// The bytes of the file that they replace.
     pub spans: Vec<Range<usize>>,
     /// Candidates, best first; later ones come behind.
@@ -77,12 +121,17 @@ pub struct Review {
     pub compare: bool,
     /// Rows by which the view was moved away from the hunk.
     pub scroll: isize,
+    /// The complaint looked at, among those of the candidate; `None` when a hunk is.
+    pub focus: Option<usize>,
+    /// Rounds of re-masking that are under way.
+    pub mending: Option<Mending>,
 }
 
 impl Review {
     /// A review that begins with the first candidate.
     pub fn new(text: &str, spans: Vec<Range<usize>>, candidates: Vec<Candidate>) -> Self {
         let mut review = Self {
+            number: 0,
             spans,
             candidates: Vec::new(),
             candidate: 0,
@@ -90,6 +139,8 @@ impl Review {
             layout: Layout::Auto,
             compare: false,
             scroll: 0,
+            focus: None,
+            mending: None,
         };
         candidates.into_iter().for_each(|candidate| review.add(text, candidate));
         review
@@ -99,7 +150,7 @@ impl Review {
     pub fn add(&mut self, text: &str, candidate: Candidate) {
         let of_span = |(span, new): (&Range<usize>, &String)| hunks(span.start, text.get(span.clone()).unwrap_or(""), new);
         let all = self.spans.iter().zip(&candidate.texts).flat_map(of_span);
-        self.decisions.push(Decisions { hunks: all.map(ReviewHunk::new).collect(), at: 0 });
+        self.decisions.push(Decisions { hunks: all.map(ReviewHunk::new).collect(), ..Decisions::default() });
         self.candidates.push(candidate);
     }
 
@@ -151,6 +202,69 @@ impl Review {
             }
         }
         present.at = present.hunks.iter().position(|each| each.accepted.is_none()).unwrap_or(0);
+    }
+
+    /// The text of each span with every hunk of the candidate looked at that is not rejected.
+    pub fn kept_texts(&self, text: &str) -> Vec<String> {
+        self.pieces(text, None).0
+    }
+
+    /// What the commands said about the candidate looked at, as long as it is what they saw.
+    pub fn judged(&self, text: &str) -> Option<&Judged> {
+        let judged = self.decisions.get(self.candidate)?.judged.as_ref()?;
+        (judged.texts == self.kept_texts(text)).then_some(judged)
+    }
+
+    /// The failed candidate with the fewest complaints that was not `tried`, as long as it is what the commands saw; the first of
+    /// equal ones.
+    pub fn least_blamed(&self, text: &str, tried: &[usize]) -> Option<usize> {
+        let blamed = |candidate: usize| {
+            let review = Self { candidate, ..self.clone() };
+            let verdict = &review.judged(text)?.verdict;
+            (!verdict.passed).then_some((verdict.diagnostics.len(), candidate))
+        };
+        (0..self.candidates.len())
+            .filter(|candidate| !tried.contains(candidate))
+            .filter_map(blamed)
+            .min()
+            .map(|(_, candidate)| candidate)
+    }
+
+    /// For each hunk of the candidate looked at its first line, from 1, in the file with what is not rejected.
+    pub fn kept_lines(&self, file: &File) -> Vec<usize> {
+        let mut ahead = 0isize;
+        let line = |each: &ReviewHunk| {
+            let line = (file.line_at(each.hunk.at.start) + 1).saturating_add_signed(ahead);
+            if each.accepted != Some(false) {
+                ahead += each.words.new.len() as isize - each.words.old.len() as isize;
+            }
+            line
+        };
+        self.hunks().iter().map(line).collect()
+    }
+
+    /// The hunk that holds a line, from 1, of the file with what is not rejected.
+    pub fn hunk_at(&self, file: &File, line: usize) -> Option<usize> {
+        let lines = self.kept_lines(file);
+        self.hunks().iter().zip(lines).position(|(each, first)| {
+            let height = if each.accepted == Some(false) { each.words.old.len() } else { each.words.new.len() };
+            (first..first + height.max(1)).contains(&line)
+        })
+    }
+
+    /// The line, 0-based, of the file as it is that stands where `line`, from 1, of the file with what is not rejected is.
+    pub fn old_line(&self, file: &File, line: usize) -> usize {
+        let mut old = line.saturating_sub(1);
+        for (each, first) in self.hunks().iter().zip(self.kept_lines(file)) {
+            if first > line {
+                break;
+            }
+            let start = file.line_at(each.hunk.at.start);
+            let (new, gone) = (each.words.new.len(), each.words.old.len());
+            let height = if each.accepted == Some(false) { gone } else { new };
+            old = if line < first + height { start } else { start + gone + (line - first - height) };
+        }
+        old.min(file.line_count().saturating_sub(1))
     }
 
     /// The file's spans with every hunk that is not rejected, each a hole as a whole: for what is to be done to all of it.
@@ -231,5 +345,36 @@ mod tests {
         assert_eq!(review.at(), 1, "the first hunk that is not decided");
         review.candidate = 0;
         assert_eq!(review.hunks()[0].accepted, Some(true));
+    }
+
+    #[test]
+    fn what_the_commands_said_holds_for_what_they_saw() {
+        let mut review = review();
+        let texts = review.kept_texts(TEXT);
+        assert_eq!(texts, ["A\nb\nC\nC2\nd\n"]);
+        review.present().unwrap().judged = Some(Judged { texts, verdict: Verdict::default() });
+        assert!(review.judged(TEXT).is_some() && review.least_blamed(TEXT, &[]) == Some(0));
+        assert_eq!(review.least_blamed(TEXT, &[0]), None);
+        review.present().unwrap().hunks[0].accepted = Some(false);
+        assert!(review.judged(TEXT).is_none() && review.least_blamed(TEXT, &[]).is_none());
+        review.present().unwrap().hunks[0].accepted = Some(true);
+        assert!(review.judged(TEXT).is_some(), "an accepted hunk is as one that is not decided");
+    }
+
+    #[test]
+    fn lines_of_what_is_kept_and_of_the_file() {
+        let file = File::new("f", TEXT, None);
+        let mut review = review();
+        // head A b C C2 d tail, and head a b c d tail.
+        assert_eq!(review.kept_lines(&file), [2, 4]);
+        let places =
+            |review: &Review| (1..=7).map(|line| (review.hunk_at(&file, line), review.old_line(&file, line))).collect::<Vec<_>>();
+        assert_eq!(places(&review), [(None, 0), (Some(0), 1), (None, 2), (Some(1), 3), (Some(1), 3), (None, 4), (None, 5)]);
+        review.present().unwrap().hunks[1].accepted = Some(false);
+        assert_eq!(places(&review)[3..], [(Some(1), 3), (None, 4), (None, 5), (None, 5)]);
+        // Two lines before the first hunk are gone.
+        let candidate = Candidate { texts: vec!["d\nX\n".into()], parses: None, confidence: 0.5 };
+        let review = Review::new(TEXT, vec![5..13], vec![candidate]);
+        assert_eq!((review.kept_lines(&file), review.hunk_at(&file, 2)), (vec![2, 3], Some(0)));
     }
 }

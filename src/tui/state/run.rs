@@ -42,7 +42,7 @@ impl Composition {
 /// A run under way or ended.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// The request.
+    /// The request; of no meaning for a recorded run.
     pub id: u64,
     /// The text it works on: the file, or the file with what was kept of a candidate.
     pub file: File,
@@ -72,8 +72,16 @@ pub struct Run {
     pub anchor: Option<SlotId>,
     /// Probability from which slots are committed out of turn.
     pub threshold: f32,
+    /// Whether the spans keep the slots that they have.
+    pub fixed: bool,
     /// Rows by which the view was moved away from the span.
     pub scroll: isize,
+    /// The model of a recorded run; `None` for one of this session.
+    pub recorded: Option<String>,
+    /// Whether its steps follow each other by themselves.
+    pub playing: bool,
+    /// What is needed to replay it, once it has ended.
+    pub trajectory: Option<Arc<str>>,
 }
 
 impl Run {
@@ -95,7 +103,29 @@ impl Run {
             cursor: None,
             anchor: None,
             threshold,
+            fixed: false,
             scroll: 0,
+            recorded: None,
+            playing: false,
+            trajectory: None,
+        }
+    }
+
+    /// A recorded run, at its start.
+    pub fn recorded(file: File, spans: Vec<Range<usize>>, frames: Vec<Arc<Frame>>, model: String) -> Self {
+        let mut run = Self::new(0, file, spans, crate::diffusion::threshold::DEFAULT_THRESHOLD);
+        frames.into_iter().for_each(|frame| run.push(frame));
+        run.ended = true;
+        run.recorded = Some(model);
+        run.look_at(0);
+        run
+    }
+
+    /// The next step of a run that plays by itself; it ends with the last one.
+    pub fn play_on(&mut self) {
+        if self.playing {
+            self.look_at(self.place() + 1);
+            self.playing = self.shown.is_some();
         }
     }
 
@@ -163,6 +193,12 @@ impl Run {
         let anchor = self.anchor.unwrap_or(cursor);
         let (first, last) = (anchor.min(cursor), anchor.max(cursor));
         self.slots().into_iter().filter(|slot| (first..=last).contains(slot)).collect()
+    }
+
+    /// The span that is lengthened or shortened: that of the cursor, else the first with a masked slot, else the first.
+    pub fn span_to_resize(&self) -> usize {
+        let masked = || self.cells().iter().position(|cells| cells.iter().any(|cell| cell.state.is_masked()));
+        self.cursor.map(|slot| slot.span).or_else(masked).unwrap_or(0)
     }
 
     /// The slots that have a part in the line of a slot.

@@ -9,17 +9,22 @@ use crate::tui::engine::Command;
 use crate::tui::host::Answer;
 use crate::tui::host::Opened;
 use crate::tui::host::Refusal;
+use crate::tui::host::Replay;
 use crate::tui::keymap::Action;
 use crate::tui::keymap::Context;
 use crate::tui::keymap::Keymap;
 use crate::tui::state::File;
+use crate::tui::state::MAX_HISTORY;
 use crate::tui::state::Mode;
 use crate::tui::state::Overlay;
+use crate::tui::state::Run;
 use crate::tui::state::State;
 use crate::tui::state::apart;
+use crate::tui::state::picker::Kind;
 use crate::tui::update::Effect;
 use crate::tui::update::parse;
 use crate::tui::update::picker;
+use crate::tui::update::search;
 use crate::tui::update::tell;
 
 pub(super) fn on_answer(state: &mut State, keymap: &Keymap, answer: Answer) -> Vec<Effect> {
@@ -47,14 +52,37 @@ pub(super) fn on_answer(state: &mut State, keymap: &Keymap, answer: Answer) -> V
                 Err(Refusal::Other(why)) => tell(state, why, true),
             }
         }
+        Answer::History(earlier) => {
+            // What was typed before the answer came is the newest.
+            let typed = std::mem::replace(&mut state.history, earlier);
+            state.history.extend(typed);
+            let surplus = state.history.len().saturating_sub(MAX_HISTORY);
+            state.history.drain(..surplus);
+            state.history_at = None;
+        }
+        Answer::Remembered(result) => {
+            if let Err(why) = result {
+                tell(state, why, true);
+            }
+        }
         Answer::Git(name, git) => {
             if name == state.file.name {
                 state.git = git;
             }
         }
         Answer::Changes(text, result) if Arc::ptr_eq(&text, &state.file.text) => changed_lines(state, result),
+        Answer::Findings(text, items) if Arc::ptr_eq(&text, &state.file.text) => {
+            return picker::on_items(state, keymap, Kind::Findings, items);
+        }
         // The file was read again since.
-        Answer::Changes(..) => {}
+        Answer::Changes(..) | Answer::Findings(..) => {}
+        Answer::Replayed(result) => {
+            state.busy = false;
+            match result {
+                Ok(replay) => return show(state, replay),
+                Err(why) => tell(state, why, true),
+            }
+        }
         Answer::Exported(result) => {
             state.busy = false;
             match result {
@@ -77,20 +105,35 @@ fn open(state: &mut State, opened: Opened) -> Vec<Effect> {
     let runs = state.run.take().is_some_and(|run| !run.ended);
     state.review = None;
     state.mode = Mode::Browse;
-    // Someone may be choosing a theme meanwhile; a list of definitions, though, was of the other text.
-    if matches!(&state.overlay, Some(Overlay::Picker(list)) if list.kind == crate::tui::state::picker::Kind::Symbols) {
+    // Someone may be choosing a theme meanwhile; a list of places, though, was of the other text.
+    if matches!(&state.overlay, Some(Overlay::Picker(list)) if matches!(list.kind, Kind::Symbols | Kind::Findings)) {
         state.overlay = None;
     }
+    state.before = None;
     if !same_file {
         state.cursor = 0;
         state.top = 0;
+        state.left = 0;
     }
     state.cursor = state.cursor.min(state.file.line_count() - 1);
     let mut effects = parse(state);
+    effects.extend(search::again(state));
     if runs {
         effects.push(Effect::Steer(Command::Abort));
     }
     effects
+}
+
+/// Shows a recorded run; one that is under way is given up.
+fn show(state: &mut State, replay: Replay) -> Vec<Effect> {
+    let runs = state.run.take().is_some_and(|run| !run.ended);
+    let Replay { file, model, text, spans, frames, .. } = replay;
+    let language = Language::from_path(Path::new(&file));
+    state.run = Some(Run::recorded(File::new(file, text, language), spans, frames, model));
+    state.review = None;
+    state.overlay = None;
+    state.mode = Mode::Run;
+    if runs { vec![Effect::Steer(Command::Abort)] } else { Vec::new() }
 }
 
 fn changed_lines(state: &mut State, result: Result<Vec<Range<usize>>, String>) {

@@ -5,12 +5,15 @@ use crate::tui::host::Job;
 use crate::tui::keymap::Action;
 use crate::tui::keymap::Context;
 use crate::tui::keymap::Keymap;
+use crate::tui::sideways;
 use crate::tui::state::Mode;
+use crate::tui::state::Search;
 use crate::tui::state::Selection;
 use crate::tui::state::State;
 use crate::tui::state::apart;
 use crate::tui::update::Effect;
 use crate::tui::update::picker;
+use crate::tui::update::search;
 use crate::tui::update::tell;
 
 pub(super) fn act(state: &mut State, keymap: &Keymap, action: Action) -> Vec<Effect> {
@@ -32,7 +35,8 @@ pub(super) fn act(state: &mut State, keymap: &Keymap, action: Action) -> Vec<Eff
     if action == Action::Files {
         return picker::files(state);
     }
-    let needs_file = !matches!(action, Action::Undo | Action::Redo | Action::Log | Action::Cancel) && !state.file.is_open();
+    let anywhere = matches!(action, Action::Undo | Action::Redo | Action::Log | Action::Recordings | Action::Cancel);
+    let needs_file = !anywhere && !state.file.is_open();
     if needs_file {
         tell(state, format!("no file is open: {} opens one", keymap.key_text(Context::Browse, Action::Files)), false);
         return Vec::new();
@@ -54,6 +58,9 @@ pub(super) fn act(state: &mut State, keymap: &Keymap, action: Action) -> Vec<Eff
             state.mode = Mode::Prompt;
             state.follow_up = false;
         }
+        Action::Search => search::open(state),
+        Action::NextMatch | Action::PreviousMatch => return search::next(state, keymap, action),
+        Action::ScrollLeft | Action::ScrollRight => sideways::scroll(state, action == Action::ScrollRight),
         Action::Copy => {
             let texts: Vec<&str> = state.spans().into_iter().filter_map(|span| state.file.text.get(span)).collect();
             return copy(state, texts.concat());
@@ -61,9 +68,12 @@ pub(super) fn act(state: &mut State, keymap: &Keymap, action: Action) -> Vec<Eff
         Action::Undo => return job(state, Job::Undo(None)),
         Action::Redo => return job(state, Job::Redo(None)),
         Action::Log => return picker::log(state),
-        // First the selection, then the spans that were kept.
+        Action::Recipes => return picker::findings(state),
+        Action::Recordings => return picker::recordings(state),
+        // First the selection, then the spans that were kept, then what was found.
         Action::Cancel if state.selection.is_some() => state.selection = None,
-        Action::Cancel => state.marks.clear(),
+        Action::Cancel if !state.marks.is_empty() => state.marks.clear(),
+        Action::Cancel => state.search = Search::default(),
         _ => {}
     }
     Vec::new()

@@ -13,6 +13,7 @@ use crate::tui::state::State;
 use crate::tui::update::Effect;
 use crate::tui::update::run;
 use crate::tui::update::tell;
+use crate::tui::update::verify;
 
 pub(super) fn on_engine(state: &mut State, keymap: &Keymap, event: Event) -> Vec<Effect> {
     let current = state.run.as_ref().filter(|run| !run.ended).map(|run| run.id);
@@ -35,7 +36,12 @@ pub(super) fn on_engine(state: &mut State, keymap: &Keymap, event: Event) -> Vec
                 }
             }
         }
-        Event::Finished { id, candidates } if current == Some(id) => finished(state, keymap, candidates),
+        Event::Finished { id, candidates } if current == Some(id) => return finished(state, keymap, candidates),
+        Event::Recorded { id, trajectory } if current == Some(id) => {
+            if let Some(run) = &mut state.run {
+                run.trajectory = Some(trajectory);
+            }
+        }
         Event::Refused { id, message } if current == Some(id) => {
             if let Some(run) = &mut state.run {
                 run.asked = None;
@@ -54,16 +60,19 @@ pub(super) fn on_engine(state: &mut State, keymap: &Keymap, event: Event) -> Vec
                     state.mode = if state.review.is_some() { Mode::Review } else { Mode::Browse };
                 }
                 tell(state, message, true);
+                verify::give_up(state);
             }
         }
         // Of a request that was given up.
-        Event::Frame { .. } | Event::Choices { .. } | Event::Finished { .. } | Event::Refused { .. } => {}
+        Event::Frame { .. } | Event::Choices { .. } | Event::Recorded { .. } | Event::Finished { .. } | Event::Refused { .. } => {
+        }
     }
     Vec::new()
 }
 
-fn finished(state: &mut State, keymap: &Keymap, candidates: Vec<Candidate>) {
-    let Some(run) = &mut state.run else { return };
+fn finished(state: &mut State, keymap: &Keymap, candidates: Vec<Candidate>) -> Vec<Effect> {
+    let Some(run) = &mut state.run else { return Vec::new() };
+    let number = run.id;
     run.ended = true;
     run.paused = false;
     run.cursor = None;
@@ -88,10 +97,11 @@ fn finished(state: &mut State, keymap: &Keymap, candidates: Vec<Candidate>) {
                 count => format!("{count} more candidates: {} goes on", keymap.key_text(Context::Review, Action::NextCandidate)),
             };
             tell(state, told, false);
+            verify::after_round(state, first)
         }
         _ => {
             let spans = run.spans.clone();
-            let review = Review::new(&state.file.text, spans, candidates);
+            let review = Review { number, ..Review::new(&state.file.text, spans, candidates) };
             if review.decisions.iter().all(|decisions| decisions.hunks.is_empty()) {
                 let why = if review.candidates.is_empty() {
                     "no candidate"
@@ -99,10 +109,12 @@ fn finished(state: &mut State, keymap: &Keymap, candidates: Vec<Candidate>) {
                     "the candidate equals the text: nothing to change"
                 };
                 state.mode = Mode::Browse;
-                return tell(state, why, false);
+                tell(state, why, false);
+                return Vec::new();
             }
             state.review = Some(review);
             state.mode = Mode::Review;
+            Vec::new()
         }
     }
 }

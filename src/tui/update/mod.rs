@@ -8,7 +8,10 @@ mod picker;
 mod prompt;
 mod review;
 mod run;
+mod search;
+mod verify;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::screen::text::visible;
@@ -29,10 +32,12 @@ use crate::tui::state::Message;
 use crate::tui::state::Mode;
 use crate::tui::state::Overlay;
 use crate::tui::state::State;
+use crate::tui::state::Verifying;
 use crate::tui::state::picker::Found;
 use crate::tui::state::picker::Item;
 pub use crate::tui::update::mouse::Mouse;
 pub use crate::tui::update::mouse::MouseKind;
+use crate::tui::verify as verifier;
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -47,6 +52,8 @@ pub enum Msg {
     Resize(u16, u16),
     /// The engine tells something.
     Engine(Event),
+    /// The verifier tells something.
+    Verify(verifier::Event),
     /// The parse of this text is done.
     Parsed(Arc<str>, Option<Arc<Syntax>>),
     /// A job is done.
@@ -58,8 +65,19 @@ pub enum Msg {
         /// The items.
         found: Vec<Found>,
     },
+    /// Where what is looked for stands in this text.
+    Matches {
+        /// What was asked for.
+        revision: u64,
+        /// The text.
+        text: Arc<str>,
+        /// The places, ascending.
+        matches: Vec<Range<usize>>,
+    },
     /// The user's editor gave a text back, or why not.
     Edited(Result<String, String>),
+    /// Time for the next step of a run that plays by itself.
+    Tick,
     /// The terminal says what its background is.
     Background {
         /// Whether it is light.
@@ -83,10 +101,23 @@ pub enum Effect {
         /// What is typed.
         query: String,
     },
+    /// Find what is looked for in the text, and answer with [`Msg::Matches`].
+    Search {
+        /// To be told apart from earlier ones.
+        revision: u64,
+        /// The text.
+        text: Arc<str>,
+        /// What is looked for.
+        query: String,
+    },
     /// Start a request.
     Submit(Request),
     /// Steer the running request.
     Steer(Command),
+    /// Run the user's commands on a candidate.
+    Verify(verifier::Request),
+    /// Stop them.
+    CancelVerify,
     /// Do a job, and answer with [`Msg::Answer`].
     Job(Job),
     /// Let the user edit a text in an editor, and answer with [`Msg::Edited`].
@@ -111,10 +142,17 @@ pub enum Effect {
 /// What to do at the start: parse the file, or let the user choose one.
 pub fn start(state: &mut State) -> Vec<Effect> {
     if !state.file.is_open() {
-        return picker::files(state);
+        // Who begins with a recorded run wants to see it.
+        if state.mode == Mode::Run {
+            return Vec::new();
+        }
+        let mut effects = picker::files(state);
+        effects.push(Effect::Job(Job::History));
+        return effects;
     }
     let mut effects = parse(state);
     effects.push(Effect::Job(Job::Git));
+    effects.push(Effect::Job(Job::History));
     effects
 }
 
@@ -125,7 +163,7 @@ fn parse(state: &State) -> Vec<Effect> {
 
 /// Changes the state for a message.
 pub fn update(state: &mut State, keymap: &Keymap, msg: Msg) -> Vec<Effect> {
-    let effects = match msg {
+    let mut effects = match msg {
         Msg::Key(key) => on_key(state, keymap, key),
         Msg::Paste(text) => on_paste(state, &text),
         Msg::Mouse(mouse) => mouse::on_mouse(state, keymap, mouse),
@@ -134,6 +172,7 @@ pub fn update(state: &mut State, keymap: &Keymap, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Engine(event) => engine::on_engine(state, keymap, event),
+        Msg::Verify(event) => verify::on_event(state, keymap, event),
         Msg::Parsed(text, syntax) => {
             // The file may have changed since.
             if Arc::ptr_eq(&text, &state.file.text) {
@@ -143,8 +182,18 @@ pub fn update(state: &mut State, keymap: &Keymap, msg: Msg) -> Vec<Effect> {
         }
         Msg::Answer(answer) => answer::on_answer(state, keymap, answer),
         Msg::Filtered { revision, found } => picker::on_filtered(state, keymap, revision, found),
+        Msg::Matches { revision, text, matches } => {
+            search::on_matches(state, revision, &text, matches);
+            Vec::new()
+        }
         Msg::Edited(result) => {
             review::on_edited(state, result);
+            Vec::new()
+        }
+        Msg::Tick => {
+            if let Some(run) = &mut state.run {
+                run.play_on();
+            }
             Vec::new()
         }
         Msg::Background { light } => {
@@ -152,6 +201,12 @@ pub fn update(state: &mut State, keymap: &Keymap, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
     };
+    // Whatever ended the review, nobody waits for what the commands say about it.
+    let stale = |verifying: &Verifying| state.review.as_ref().is_none_or(|review| review.number != verifying.review);
+    if state.verifying.as_ref().is_some_and(stale) {
+        state.verifying = None;
+        effects.push(Effect::CancelVerify);
+    }
     keep_in_view(state);
     effects
 }
@@ -171,15 +226,22 @@ fn on_paste(state: &mut State, text: &str) -> Vec<Effect> {
             type_text(state, text);
             picker::refilter(state)
         }
+        None if state.mode == Mode::Search => {
+            type_text(state, text);
+            search::refresh(state)
+        }
         _ => Vec::new(),
     }
 }
 
 fn on_key(state: &mut State, keymap: &Keymap, key: Key) -> Vec<Effect> {
     let context = state.context();
-    let typing = matches!(context, Context::Prompt | Context::Picker);
-    if typing && edit_input(state, key) {
-        return if context == Context::Picker { picker::refilter(state) } else { Vec::new() };
+    if context.is_typed() && edit_input(state, key) {
+        return match context {
+            Context::Picker => picker::refilter(state),
+            Context::Search => search::refresh(state),
+            _ => Vec::new(),
+        };
     }
     if let Some(Overlay::Help { scroll }) = state.overlay {
         return on_help_key(state, keymap, key, scroll);
@@ -234,6 +296,7 @@ fn act(state: &mut State, keymap: &Keymap, action: Action) -> Vec<Effect> {
                 (Some(Overlay::Help { .. }), _) => Vec::new(),
                 (None, Mode::Browse) => browse::act(state, keymap, action),
                 (None, Mode::Prompt) => prompt::act(state, action),
+                (None, Mode::Search) => search::act(state, action),
                 (None, Mode::Run) => run::act(state, keymap, action),
                 (None, Mode::Review) => review::act(state, keymap, action),
             };
@@ -244,12 +307,11 @@ fn act(state: &mut State, keymap: &Keymap, action: Action) -> Vec<Effect> {
 
 /// Moves the view so that the cursor's line is in it.
 fn keep_in_view(state: &mut State) {
-    let page = state.page();
+    let page = state.page().saturating_sub(crate::tui::layout::covered(state)).max(1);
     let margin = (page / 6).min(3);
     state.top = state.top.min(state.cursor.saturating_sub(margin)).max((state.cursor + margin + 1).saturating_sub(page));
     state.top = state.top.min(state.file.line_count().saturating_sub(page));
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 pub(crate) mod tests;

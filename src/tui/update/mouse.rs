@@ -66,13 +66,13 @@ pub(super) fn on_mouse(state: &mut State, keymap: &Keymap, mouse: Mouse) -> Vec<
     match state.mode {
         Mode::Browse => on_file(state, mouse),
         Mode::Run => on_run(state, mouse),
-        Mode::Prompt | Mode::Review => Vec::new(),
+        Mode::Prompt | Mode::Search | Mode::Review => Vec::new(),
     }
 }
 
 fn wheel(state: &mut State, keymap: &Keymap, up: bool) -> Vec<Effect> {
     let action = match (state.mode, &state.overlay, up) {
-        (Mode::Prompt, None, _) => return Vec::new(),
+        (Mode::Prompt | Mode::Search, None, _) => return Vec::new(),
         (_, Some(Overlay::Help { scroll }), up) => {
             let scroll = if up { scroll.saturating_sub(WHEEL) } else { (scroll + WHEEL).min(200) };
             state.overlay = Some(Overlay::Help { scroll });

@@ -1,15 +1,20 @@
 //! Lists to choose from: opening them, typing in them, choosing.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::syntax::select;
+use crate::tui::engine::Candidate;
 use crate::tui::host::Job;
 use crate::tui::keymap::Action;
 use crate::tui::keymap::Context;
 use crate::tui::keymap::Keymap;
 use crate::tui::layout;
+use crate::tui::state::Mode;
 use crate::tui::state::Overlay;
 use crate::tui::state::Picker;
+use crate::tui::state::Place;
+use crate::tui::state::Review;
 use crate::tui::state::Selection;
 use crate::tui::state::State;
 use crate::tui::state::picker::Found;
@@ -43,6 +48,20 @@ pub(super) fn symbols(state: &mut State) -> Vec<Effect> {
     vec![Effect::Symbols(state.file.text.clone(), syntax)]
 }
 
+/// Asks for what the recipes find in the open file.
+pub(super) fn findings(state: &mut State) -> Vec<Effect> {
+    state.overlay = Some(Overlay::Picker(Picker::waiting(Kind::Findings)));
+    let selection = state.selection.clone();
+    state.before = Some(Place { cursor: state.cursor, top: state.top, selection });
+    vec![Effect::Job(Job::Findings(state.file.text.clone()))]
+}
+
+/// Asks for the recorded runs.
+pub(super) fn recordings(state: &mut State) -> Vec<Effect> {
+    state.overlay = Some(Overlay::Picker(Picker::waiting(Kind::Recordings)));
+    vec![Effect::Job(Job::Recordings)]
+}
+
 /// Lists what can be done in the present mode, with the keys that do it.
 pub(super) fn commands(state: &mut State, keymap: &Keymap) {
     let item = |(action, keys): (Action, String)| Item {
@@ -51,8 +70,8 @@ pub(super) fn commands(state: &mut State, keymap: &Keymap) {
         badge: ' ',
         value: Value::Action(action),
     };
-    let mut items: Vec<Item> = keymap.actions(state.mode.context()).into_iter().map(item).collect();
-    let global = keymap.actions(Context::Global).into_iter().filter(|(action, _)| *action != Action::Palette);
+    let mut items: Vec<Item> = keymap.commands(state.mode.context()).into_iter().map(item).collect();
+    let global = keymap.commands(Context::Global).into_iter().filter(|(action, _)| *action != Action::Palette);
     items.extend(global.map(item));
     state.overlay = Some(Overlay::Picker(Picker::of(Kind::Commands, items)));
 }
@@ -86,10 +105,12 @@ pub(super) fn on_items(state: &mut State, keymap: &Keymap, kind: Kind, items: Re
             if !picker.input.text.is_empty() {
                 return find(state);
             }
+            preview(state);
             if choosing { choose(state, keymap) } else { Vec::new() }
         }
         Err(why) => {
             state.overlay = None;
+            state.before = None;
             tell(state, why, true);
             Vec::new()
         }
@@ -144,6 +165,9 @@ pub(super) fn act(state: &mut State, keymap: &Keymap, action: Action) -> Vec<Eff
             if let Some(before) = state.look.before.take() {
                 state.look.theme = before;
             }
+            if let Some(Place { cursor, top, selection }) = state.before.take() {
+                (state.cursor, state.top, state.selection) = (cursor, top, selection);
+            }
             return Vec::new();
         }
         _ => return Vec::new(),
@@ -152,14 +176,27 @@ pub(super) fn act(state: &mut State, keymap: &Keymap, action: Action) -> Vec<Eff
     Vec::new()
 }
 
-/// A theme is tried as soon as it is looked at.
+/// A theme is tried as soon as it is looked at, and a place of the file is shown.
 fn preview(state: &mut State) {
     let Some(Overlay::Picker(picker)) = &state.overlay else { return };
+    if let Some(Item { value: Value::Finding { at, .. }, .. }) = picker.current() {
+        let at = at.clone();
+        return show_place(state, at);
+    }
     if let Some(Item { value: Value::Theme(name), .. }) = picker.current()
         && *name != state.look.theme.name
         && let Ok(theme) = Theme::named(name)
     {
         state.look.theme = Arc::new(theme.reduced(state.look.depth));
+    }
+}
+
+/// Goes to bytes of the file and selects them, with some lines before them in view.
+fn show_place(state: &mut State, range: Range<usize>) {
+    if state.file.text.get(range.clone()).is_some() {
+        state.cursor = state.file.line_at(range.start);
+        state.top = state.cursor.saturating_sub(state.page() / 4);
+        state.selection = Some(Selection::Node { range, smaller: Vec::new() });
     }
 }
 
@@ -183,14 +220,17 @@ pub(super) fn choose(state: &mut State, keymap: &Keymap) -> Vec<Effect> {
         Value::File(name) => browse::job(state, Job::Open(name)),
         Value::Symbol(range) => {
             if state.file.text.get(range.clone()).is_some() {
-                let range = select::whole_lines(&state.file.text, &range);
-                state.cursor = state.file.line_at(range.start);
-                // The definition from its first line on, not only its end.
-                state.top = state.cursor.saturating_sub(state.page() / 4);
-                state.selection = Some(Selection::Node { range, smaller: Vec::new() });
+                let lines = select::whole_lines(&state.file.text, &range);
+                show_place(state, lines);
             }
             Vec::new()
         }
+        Value::Finding { at, instruction, rewrite } => {
+            state.before = None;
+            take_up(state, at, instruction, rewrite);
+            Vec::new()
+        }
+        Value::Recording { path, candidate } => browse::job(state, Job::Replay { path, candidate }),
         Value::Action(action) => super::act(state, keymap, action),
         Value::Theme(name) => {
             state.look.before = None;
@@ -201,4 +241,30 @@ pub(super) fn choose(state: &mut State, keymap: &Keymap) -> Vec<Effect> {
         Value::Edit { id, applied: true } => browse::job(state, Job::Undo(Some(id))),
         Value::Edit { id, applied: false } => browse::job(state, Job::Redo(Some(id))),
     }
+}
+
+/// What a recipe found: its rewriting goes to the review, and what the model is to do becomes a selection with an instruction.
+fn take_up(state: &mut State, at: Range<usize>, instruction: String, rewrite: Vec<(Range<usize>, String)>) {
+    let fits = |range: &Range<usize>| state.file.text.get(range.clone()).is_some();
+    if !fits(&at) || !rewrite.iter().all(|(range, _)| fits(range)) {
+        return;
+    }
+    state.marks.clear();
+    state.input.cursor = instruction.len();
+    state.input.text = instruction;
+    state.follow_up = false;
+    if rewrite.is_empty() {
+        show_place(state, at);
+        state.mode = Mode::Prompt;
+        return;
+    }
+    let (spans, texts) = rewrite.into_iter().unzip();
+    // It was proven when it was found.
+    let candidate = Candidate { texts, parses: Some(true), confidence: 1.0 };
+    let number = state.next_id;
+    state.next_id += 1;
+    state.selection = None;
+    state.run = None;
+    state.review = Some(Review { number, ..Review::new(&state.file.text, spans, vec![candidate]) });
+    state.mode = Mode::Review;
 }

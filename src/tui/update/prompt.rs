@@ -6,6 +6,7 @@ use crate::tui::engine::Method;
 use crate::tui::engine::Options;
 use crate::tui::engine::Request;
 use crate::tui::engine::Start;
+use crate::tui::host::Job;
 use crate::tui::keymap::Action;
 use crate::tui::state::Composition;
 use crate::tui::state::EngineState;
@@ -42,7 +43,7 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
 /// Starts a request for the selected spans of the file.
 pub(super) fn submit(state: &mut State) -> Vec<Effect> {
     let run = Run::new(state.next_id, state.file.clone(), state.spans(), state.options.threshold);
-    let effects = request(state, run, None, state.options);
+    let effects = request(state, run, None, state.options, None);
     if !effects.is_empty() {
         state.review = None;
     }
@@ -59,14 +60,14 @@ fn follow_up(state: &mut State) -> Vec<Effect> {
     let (text, spans) = spliced(&state.file.text, &review.spans, &composition);
     let file = File::new(state.file.name.clone(), text, state.file.language);
     let run = Run::new(state.next_id, file, spans, state.options.threshold);
-    request(state, Run { adds: true, composition: Some(composition), ..run }, None, state.options)
+    request(state, Run { adds: true, composition: Some(composition), ..run }, None, state.options, None)
 }
 
-/// Starts a request for a part of a candidate, around which the rest is kept.
-pub(super) fn restart(state: &mut State, start: Start, options: Options) -> Vec<Effect> {
+/// Starts a request for a part of a candidate, around which the rest is kept; `complaint` is what commands said about it.
+pub(super) fn restart(state: &mut State, start: Start, options: Options, complaint: Option<String>) -> Vec<Effect> {
     let Some(review) = &state.review else { return Vec::new() };
     let run = Run::new(state.next_id, state.file.clone(), review.spans.clone(), options.threshold);
-    request(state, Run { adds: true, ..run }, Some(start), options)
+    request(state, Run { adds: true, ..run }, Some(start), options, complaint)
 }
 
 /// The file with the pieces in the place of its spans, and the holes in it.
@@ -86,7 +87,7 @@ fn spliced(text: &str, spans: &[Range<usize>], composition: &Composition) -> (St
     (new, composition.holes.iter().map(hole).collect())
 }
 
-fn request(state: &mut State, run: Run, start: Option<Start>, options: Options) -> Vec<Effect> {
+fn request(state: &mut State, run: Run, start: Option<Start>, options: Options, complaint: Option<String>) -> Vec<Effect> {
     if let EngineState::Gone(why) = &state.engine {
         let why = why.clone();
         tell(state, why, true);
@@ -94,7 +95,13 @@ fn request(state: &mut State, run: Run, start: Option<Start>, options: Options) 
     }
     state.next_id += 1;
     let instruction = state.input.text.trim().to_owned();
+    // Who asks for something else has given up the rounds.
+    if let Some(review) = state.review.as_mut().filter(|_| complaint.is_none()) {
+        review.mending = None;
+    }
+    let mut effects = Vec::new();
     if !instruction.is_empty() && state.history.last() != Some(&instruction) {
+        effects.push(Effect::Job(Job::Remember(instruction.clone())));
         state.history.push(instruction.clone());
         let surplus = state.history.len().saturating_sub(MAX_HISTORY);
         state.history.drain(..surplus);
@@ -106,8 +113,10 @@ fn request(state: &mut State, run: Run, start: Option<Start>, options: Options) 
     let options = Options { method, ..options };
     let (id, file, text, spans) = (run.id, run.file.name.clone(), run.file.text.clone(), run.spans.clone());
     state.run = Some(run);
-    let request = Request { id, file, text, spans, instruction, options, start };
-    vec![Effect::Submit(request)]
+    let complaint = complaint.unwrap_or_default();
+    let request = Request { id, file, text, spans, instruction, complaint, options, start };
+    effects.insert(0, Effect::Submit(request));
+    effects
 }
 
 #[cfg(test)]

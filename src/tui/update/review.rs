@@ -7,6 +7,7 @@ use crate::tui::host::Job;
 use crate::tui::keymap::Action;
 use crate::tui::keymap::Context;
 use crate::tui::keymap::Keymap;
+use crate::tui::sideways;
 use crate::tui::state::Layout;
 use crate::tui::state::Mode;
 use crate::tui::state::Review;
@@ -15,6 +16,7 @@ use crate::tui::update::Effect;
 use crate::tui::update::browse;
 use crate::tui::update::prompt;
 use crate::tui::update::tell;
+use crate::tui::update::verify;
 
 /// Candidates made when a hunk is denoised again: the first is greedy and likely to be the same.
 const AGAIN: usize = 2;
@@ -32,6 +34,7 @@ pub(super) fn act(state: &mut State, keymap: &Keymap, action: Action) -> Vec<Eff
         }
         Action::NextHunk | Action::PreviousHunk => {
             review.scroll = 0;
+            review.focus = None;
             if let Some(decisions) = review.present() {
                 let next = if action == Action::NextHunk { decisions.at + 1 } else { decisions.at.saturating_sub(1) };
                 decisions.at = next.min(count.saturating_sub(1));
@@ -41,6 +44,7 @@ pub(super) fn act(state: &mut State, keymap: &Keymap, action: Action) -> Vec<Eff
             let (all, by) = (review.candidates.len().max(1), if action == Action::NextCandidate { 1 } else { -1 });
             review.candidate = (review.candidate as isize + by).rem_euclid(all as isize) as usize;
             review.scroll = 0;
+            review.focus = None;
         }
         Action::Compare if review.candidates.len() < 2 => {
             let told = format!(
@@ -58,6 +62,7 @@ pub(super) fn act(state: &mut State, keymap: &Keymap, action: Action) -> Vec<Eff
                 Layout::Auto => Layout::SideBySide,
             };
         }
+        Action::ScrollLeft | Action::ScrollRight => sideways::scroll(state, action == Action::ScrollRight),
         Action::PageUp => review.scroll = (review.scroll - 5).max(-100_000),
         Action::PageDown => review.scroll = (review.scroll + 5).min(100_000),
         Action::Apply => return apply(state, keymap, false, false),
@@ -77,7 +82,12 @@ pub(super) fn act(state: &mut State, keymap: &Keymap, action: Action) -> Vec<Eff
             return browse::copy(state, text);
         }
         Action::Export => return export(state),
+        Action::Verify => return verify::toggle(state),
+        Action::NextDiagnostic | Action::PreviousDiagnostic => return verify::go(state, keymap, action),
+        Action::RemaskBlamed => return verify::mend(state, keymap, 1),
+        Action::Mend => return verify::mend(state, keymap, state.rounds),
         Action::Cancel if review.compare => review.compare = false,
+        Action::Cancel if state.verifying.is_some() => return verify::stop(state),
         Action::Cancel => {
             state.review = None;
             state.run = None;
@@ -91,6 +101,7 @@ pub(super) fn act(state: &mut State, keymap: &Keymap, action: Action) -> Vec<Eff
 /// Accepts or rejects the hunk looked at, and goes to the next one that is not decided.
 fn decide(review: &mut Review, accept: bool) {
     review.scroll = 0;
+    review.focus = None;
     let Some(decisions) = review.present() else { return };
     let at = decisions.at;
     let Some(hunk) = decisions.hunks.get_mut(at) else { return };
@@ -157,7 +168,7 @@ fn again_hunk(state: &mut State) -> Vec<Effect> {
     // Another seed each time, or the same text would come again.
     state.options.seed = state.options.seed.wrapping_add(1);
     let options = Options { candidates: AGAIN, method: Method::Denoise, ..state.options };
-    prompt::restart(state, start, options)
+    prompt::restart(state, start, options, None)
 }
 
 /// Everything again, for the same spans of the file.

@@ -13,6 +13,7 @@ use crate::tui::state::State;
 use crate::tui::update::Effect;
 use crate::tui::update::review;
 use crate::tui::update::tell;
+use crate::tui::update::verify;
 
 /// How much a key changes the threshold.
 const THRESHOLD_STEP: f32 = 0.05;
@@ -27,7 +28,10 @@ pub(super) fn act(state: &mut State, keymap: &Keymap, action: Action) -> Vec<Eff
     match action {
         Action::PageUp => run.scroll = (run.scroll - 5).max(-100_000),
         Action::PageDown => run.scroll = (run.scroll + 5).min(100_000),
-        Action::Earlier | Action::Later | Action::First | Action::Last => return scrub(run, action),
+        Action::Earlier | Action::Later | Action::First | Action::Last => {
+            run.playing = false;
+            return scrub(run, action);
+        }
         Action::TokenLeft | Action::TokenRight | Action::TokenUp | Action::TokenDown => return move_cursor(run, action),
         Action::Cancel if run.cursor.is_some() => {
             // Out of the tokens first, then out of the run.
@@ -36,6 +40,13 @@ pub(super) fn act(state: &mut State, keymap: &Keymap, action: Action) -> Vec<Eff
         }
         Action::Cancel => return leave(state),
         Action::Export => return review::export(state),
+        Action::Pause if run.ended => {
+            run.playing = !run.playing;
+            // From the end it begins again.
+            if run.playing && run.shown.is_none() {
+                run.look_at(0);
+            }
+        }
         _ if run.ended => tell(state, "the run has ended: only its steps can be looked at", false),
         Action::Pause => {
             run.paused = !run.paused;
@@ -63,6 +74,12 @@ pub(super) fn act(state: &mut State, keymap: &Keymap, action: Action) -> Vec<Eff
             run.threshold = run.threshold.clamp(THRESHOLDS.0, THRESHOLDS.1);
             return vec![Effect::Steer(Command::Threshold(run.threshold))];
         }
+        Action::MoreSlots => return vec![Effect::Steer(Command::Lengthen(run.span_to_resize()))],
+        Action::FewerSlots => return vec![Effect::Steer(Command::Shorten(run.span_to_resize()))],
+        Action::FixLength => {
+            run.fixed = !run.fixed;
+            return vec![Effect::Steer(Command::FixLength(run.fixed))];
+        }
         _ => return steer(state, keymap, action),
     }
     Vec::new()
@@ -76,6 +93,7 @@ fn leave(state: &mut State) -> Vec<Effect> {
     }
     // What the engine still tells about it is dropped.
     state.run = None;
+    verify::give_up(state);
     vec![Effect::Steer(Command::Abort)]
 }
 

@@ -35,13 +35,14 @@ pub fn draw(state: &State, theme: &Theme, keymap: &Keymap, buffer: &mut Buffer, 
     let all: Vec<Row<'_>> = shown
         .map(|line| {
             let start = file.line(line).start;
-            let text = seen(file.line_text(line), usize::from(area.width));
+            let text = seen(file.line_text(line), state.left + usize::from(area.width));
             let selected = spans.iter().any(|range| overlaps(range, &file.line(line)));
             Row {
                 number: Some(line + 1),
                 current: line == state.cursor,
                 mark: if selected { Mark::Span } else { Mark::None },
                 pieces: coloured(state, theme, start, text, &spans),
+                left: state.left,
                 ..Row::default()
             }
         })
@@ -93,7 +94,10 @@ pub fn coloured<'a>(
         None => Vec::new(),
     };
     // Where a style may change.
+    let matches = if state.search.matches.is_empty() { &[] } else { state.search.within(&(start..end)) };
+    let current = state.search.current();
     let mut borders = vec![start, end];
+    borders.extend(matches.iter().flat_map(|found| [found.start, found.end]));
     borders.extend(found.iter().flat_map(|each| [each.range.start, each.range.end]));
     borders.extend(selection.iter().flat_map(|range| [range.start, range.end]));
     borders.retain(|border| (start..=end).contains(border) && text.is_char_boundary(border - start));
@@ -112,6 +116,10 @@ pub fn coloured<'a>(
         };
         if selection.iter().any(|range| range.start <= from && to <= range.end) {
             style = style.patch(theme.role("selection"));
+        }
+        if let Some(found) = matches.iter().find(|found| found.start <= from && to <= found.end) {
+            let role = if Some(found) == current { "cursor" } else { "selection" };
+            style = style.patch(theme.role("match")).patch(theme.role(role));
         }
         pieces.push((Cow::Borrowed(&text[from - start..to - start]), style));
     }

@@ -28,7 +28,8 @@ pub fn draw(state: &State, review: &Review, theme: &Theme, buffer: &mut Buffer, 
         let column = Rect { x, width, ..area };
         heading(review, index, theme, buffer, Rect { height: 1, ..column });
         let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..column };
-        let all = compose(state, review, index, theme);
+        let mut all = compose(state, review, index, theme);
+        all.iter_mut().for_each(|row| row.left = state.left);
         let height = usize::from(body.height);
         let top = usize::try_from(review.scroll.max(0)).unwrap_or(0).min(all.len().saturating_sub(height));
         rows::draw(&all[top..], state.file.line_count() + all.len(), theme, buffer, body);

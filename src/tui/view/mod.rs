@@ -4,6 +4,7 @@ mod code;
 mod compare;
 mod help;
 mod picker;
+mod prompt;
 mod review;
 mod rows;
 mod run;
@@ -50,12 +51,12 @@ pub fn draw(state: &State, theme: &Theme, keymap: &Keymap, buffer: &mut Buffer) 
     }
     match (state.mode, state.follow_up) {
         (Mode::Prompt, true) | (Mode::Review, _) => review::draw(state, theme, buffer, areas.body),
-        (Mode::Browse | Mode::Prompt, _) => code::draw(state, theme, keymap, buffer, areas.body),
+        (Mode::Browse | Mode::Prompt | Mode::Search, _) => code::draw(state, theme, keymap, buffer, areas.body),
         (Mode::Run, _) => run::draw(state, theme, buffer, areas.body),
     }
     timeline::draw(state, theme, buffer, areas.timeline);
     if areas.prompt.height > 0 {
-        status::prompt(state, theme, buffer, areas.prompt);
+        prompt::draw(state, theme, buffer, areas.prompt);
     }
     status::status(state, theme, keymap, buffer, areas.status);
     if let Some(Overlay::Picker(list)) = &state.overlay {

@@ -14,7 +14,7 @@ use crate::tui::state::picker::Found;
 use crate::tui::state::picker::Item;
 use crate::tui::state::picker::Value;
 use crate::tui::theme::Theme;
-use crate::tui::view::status::field;
+use crate::tui::view::prompt::field;
 
 /// Draws the list.
 pub fn draw(picker: &Picker, size: (u16, u16), theme: &Theme, buffer: &mut Buffer) {

@@ -42,6 +42,10 @@ pub struct Row<'a> {
     pub fill: Option<Style>,
     /// A word at the right border, where there is room behind the text.
     pub note: Option<(&'static str, Style)>,
+    /// A sign behind the number, or in its place where there is none.
+    pub sight: Option<(char, Style)>,
+    /// Columns of the text that are left of the screen.
+    pub left: usize,
 }
 
 /// Draws rows from the top of `area`.
@@ -63,28 +67,63 @@ pub fn draw(rows: &[Row<'_>], last: usize, theme: &Theme, buffer: &mut Buffer, a
             let text = format!("{number:>width$}", width = gutter - 3);
             buffer.set_stringn(area.x + 1, y, text, gutter - 1, theme.role(role));
         }
+        if let Some((sight, style)) = row.sight {
+            put(buffer, area, gutter.saturating_sub(2), y, sight.encode_utf8(&mut [0; 4]), style);
+        }
         let mut x = gutter;
         if let Some(sign) = row.sign {
             put(buffer, area, x, y, sign.encode_utf8(&mut [0; 4]), row.fill.unwrap_or_default());
             x += 2;
         }
-        let start = x;
-        for (text, style) in &row.pieces {
-            for glyph in glyphs(text, x - start, TAB) {
-                if x + glyph.width > usize::from(area.width) {
-                    break;
-                }
-                put(buffer, area, x, y, &glyph.text, *style);
-                x += glyph.width;
-            }
-        }
+        let end = text(row, x, y, theme, buffer, area);
         if let Some((note, style)) = row.note {
             let width = columns(note);
-            if x + width + 3 <= usize::from(area.width) {
+            if end + width + 3 <= usize::from(area.width) {
                 put(buffer, area, usize::from(area.width) - width - 1, y, note, style);
             }
         }
     }
+}
+
+/// Draws the text of a row from column `start` on, with a mark at each border behind which there is more; the column behind it.
+fn text(row: &Row<'_>, start: usize, y: u16, theme: &Theme, buffer: &mut Buffer, area: Rect) -> usize {
+    let width = usize::from(area.width);
+    // The mark has the place of a column.
+    let left = if row.left > 0 { row.left + 1 } else { 0 };
+    let first = start + usize::from(left > 0);
+    let (mut column, mut x, mut last) = (0, first, first);
+    let mut has_more = false;
+    'row: for (text, style) in &row.pieces {
+        for glyph in glyphs(text, column, TAB) {
+            let from = column;
+            column += glyph.width;
+            // A glyph that the border halves is left out.
+            if from < left {
+                x = first + column.saturating_sub(left);
+                continue;
+            }
+            x = first + from - left;
+            if x + glyph.width > width {
+                has_more = true;
+                break 'row;
+            }
+            put(buffer, area, x, y, &glyph.text, *style);
+            last = x;
+            x += glyph.width;
+        }
+    }
+    if left > 0 && column > 0 {
+        put(buffer, area, start, y, "‹", theme.role("dim"));
+    }
+    if has_more && width > start + 1 {
+        // The mark takes the place of the last glyph, of which no half may stay.
+        if x == width && last + 2 == width {
+            put(buffer, area, last, y, " ", Style::default());
+        }
+        put(buffer, area, width - 1, y, "›", theme.role("dim"));
+        return width;
+    }
+    x
 }
 
 fn put(buffer: &mut Buffer, area: Rect, x: usize, y: u16, text: &str, style: Style) {
@@ -94,12 +133,14 @@ fn put(buffer: &mut Buffer, area: Rect, x: usize, y: u16, text: &str, style: Sty
     }
 }
 
-/// The part of a line that can be seen: its first glyphs, as many as there are columns.
+/// The part of a line that can be seen: its first glyphs, as many as there are columns, and one more, so that it is known
+/// whether there is more.
 pub fn seen(line: &str, columns: usize) -> &str {
     let mut width = 0;
     let fits = |glyph: &Glyph<'_>| {
+        let fits = width <= columns;
         width += glyph.width;
-        width <= columns
+        fits
     };
     let end = glyphs(line, 0, TAB).take_while(fits).last().map_or(0, |glyph| glyph.offset + glyph.len);
     &line[..end]

@@ -1,4 +1,4 @@
-//! The lines around the file: title, instruction, status.
+//! The lines around the file: title and status.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -6,18 +6,19 @@ use ratatui::style::Style;
 
 use crate::screen::text::columns;
 use crate::screen::text::cut;
-use crate::screen::text::glyphs;
 use crate::screen::text::visible;
 use crate::tui::keymap::Action;
 use crate::tui::keymap::Context;
 use crate::tui::keymap::Keymap;
 use crate::tui::state::EngineState;
-use crate::tui::state::Input;
 use crate::tui::state::Mode;
 use crate::tui::state::Overlay;
+use crate::tui::state::Review;
 use crate::tui::state::Run;
 use crate::tui::state::State;
 use crate::tui::theme::Theme;
+use crate::tui::verify::Level;
+use crate::tui::verify::Progress;
 
 /// Room kept for the hint that names the help: whoever sees no other key sees that one.
 const HELP_ROOM: usize = 8;
@@ -34,16 +35,25 @@ pub fn title(state: &State, theme: &Theme, buffer: &mut Buffer, area: Rect) {
         EngineState::Ready(name) => (name.clone(), "note"),
         EngineState::Gone(_) => ("no model".to_owned(), "diagnostic"),
     };
+    let recorded = state.run.as_ref().filter(|_| state.mode == Mode::Run).and_then(|run| Some((run, run.recorded.as_ref()?)));
+    let (engine, role) = match recorded {
+        Some((_, model)) => (format!("recorded · {model}"), "note"),
+        None => (engine, role),
+    };
     let engine = cut(&engine, width / 2, true);
     let mut line = Writer { buffer, area, x: 1 };
-    let name = if state.file.is_open() { state.file.name.as_str() } else { "dcode" };
+    let name = match recorded {
+        Some((run, _)) => run.file.name.as_str(),
+        None if state.file.is_open() => state.file.name.as_str(),
+        None => "dcode",
+    };
     // The end of a path says more than its beginning.
     let room = width.saturating_sub(2);
     line.put(
         &cut_start(name, if columns(name) + columns(&engine) + 4 <= width { room } else { room * 2 / 3 }),
         theme.role("title"),
     );
-    if let Some(git) = &state.git {
+    if let Some(git) = state.git.as_ref().filter(|_| recorded.is_none()) {
         let branch = cut(&git.branch, 24, true);
         if line.room() > columns(&branch) + columns(&engine) + 8 {
             line.gap();
@@ -75,58 +85,6 @@ fn cut_start(text: &str, width: usize) -> String {
         rest = chars.as_str();
     }
     format!("…{rest}")
-}
-
-/// The instruction, with a cursor while it is typed, and how the request will run.
-pub fn prompt(state: &State, theme: &Theme, buffer: &mut Buffer, area: Rect) {
-    buffer.set_stringn(area.x, area.y, " ▏", usize::from(area.width), theme.role("bar"));
-    let typed = state.mode == Mode::Prompt;
-    let mut room = usize::from(area.width).saturating_sub(4);
-    if typed {
-        let candidates = match state.options.candidates {
-            1 => "1 candidate".to_owned(),
-            count => format!("{count} candidates"),
-        };
-        let options = format!("{candidates} · {}", state.options.method.name());
-        if room > columns(&options) + 30 {
-            let x = area.right() - columns(&options) as u16 - 1;
-            buffer.set_stringn(x, area.y, &options, columns(&options), theme.role("note"));
-            room -= columns(&options) + 2;
-        }
-    }
-    let place = Rect { x: area.x + 3, width: room as u16, ..area };
-    if state.input.text.is_empty() {
-        let hint = match (typed, state.follow_up) {
-            (true, true) => "what to change in this candidate",
-            (true, false) => "what to do; empty fills in from the text around",
-            (false, _) => "filled in from the text around",
-        };
-        // One column on, so that the cursor does not stand on the hint.
-        let x = place.x + u16::from(typed);
-        buffer.set_stringn(x, area.y, cut(hint, room.saturating_sub(1), true), room, theme.role("dim"));
-    }
-    field(&state.input, typed, theme, buffer, place);
-}
-
-/// A line that is typed: its end where it is too long, and the cursor.
-pub fn field(input: &Input, typed: bool, theme: &Theme, buffer: &mut Buffer, area: Rect) {
-    let room = usize::from(area.width);
-    let mut start = 0;
-    while shown_columns(&input.text[start..input.cursor]) > room.saturating_sub(1) && start < input.cursor {
-        start += input.text[start..].chars().next().map_or(1, char::len_utf8);
-    }
-    buffer.set_stringn(area.x, area.y, cut(&input.text[start..], room, true), room, Style::default());
-    if typed {
-        let x = area.x + shown_columns(&input.text[start..input.cursor]) as u16;
-        if x < area.right() {
-            buffer.set_style(Rect { x, y: area.y, width: 1, height: 1 }, theme.role("cursor"));
-        }
-    }
-}
-
-/// Columns of typed text as [`cut`] draws it.
-fn shown_columns(text: &str) -> usize {
-    glyphs(text, 0, 4).map(|glyph| glyph.width).sum()
 }
 
 /// The last line: a message, or the numbers of the run, and the keys that matter.
@@ -176,12 +134,23 @@ fn of_mode(state: &State, theme: &Theme, line: &mut Writer<'_>) -> Vec<(Action, 
             hints.extend([(Action::Earlier, "earlier"), (Action::MoreCandidates, "candidates"), (Action::Method, "method")]);
             hints
         }
+        Mode::Search => {
+            vec![
+                (Action::Submit, "stay"),
+                (Action::NextMatch, "next"),
+                (Action::PreviousMatch, "previous"),
+                (Action::Cancel, "back"),
+            ]
+        }
         Mode::Run => {
             let Some(run) = &state.run else { return Vec::new() };
             numbers(run, theme, line);
             match (run.ended, run.cursor.is_some(), run.paused) {
                 (true, ..) => {
-                    vec![(Action::Earlier, "back"), (Action::Later, "on"), (Action::Cancel, "review"), (Action::Export, "export")]
+                    let back = if state.review.is_some() { "review" } else { "leave" };
+                    let play = if run.playing { "hold" } else { "play" };
+                    let steps = [(Action::Earlier, "back"), (Action::Later, "on"), (Action::Pause, play)];
+                    steps.into_iter().chain([(Action::Cancel, back), (Action::Export, "export")]).collect()
                 }
                 (_, true, _) => vec![
                     (Action::Pin, "pin"),
@@ -201,7 +170,18 @@ fn of_mode(state: &State, theme: &Theme, line: &mut Writer<'_>) -> Vec<(Action, 
         Mode::Review => {
             review(state, theme, line);
             let several = state.review.as_ref().is_some_and(|review| review.candidates.len() > 1);
+            if state.verifying.is_some() {
+                return vec![(Action::Verify, "stop"), (Action::Accept, "accept"), (Action::Reject, "reject")];
+            }
             let mut hints = vec![(Action::Accept, "accept"), (Action::Reject, "reject"), (Action::Apply, "apply")];
+            let judged = state.review.as_ref().and_then(|review| review.judged(&state.file.text));
+            match judged.map(|judged| judged.verdict.passed) {
+                Some(true) => {}
+                Some(false) => {
+                    hints.splice(0..0, [(Action::NextDiagnostic, "complaint"), (Action::RemaskBlamed, "re-mask")]);
+                }
+                None => hints.push((Action::Verify, "verify")),
+            }
             if several {
                 hints.extend([(Action::NextCandidate, "next"), (Action::Compare, "compare")]);
             }
@@ -215,6 +195,10 @@ fn of_mode(state: &State, theme: &Theme, line: &mut Writer<'_>) -> Vec<(Action, 
 fn place(state: &State, theme: &Theme, line: &mut Writer<'_>) {
     let status = theme.role("status");
     line.put(&format!("{}/{}", state.cursor + 1, state.file.line_count()), status);
+    if let Some(at) = state.search.at {
+        line.gap();
+        line.put(&format!("match {}/{}", at + 1, state.search.matches.len()), theme.role("match"));
+    }
     let spans = state.spans();
     if state.selection.is_none() && state.marks.is_empty() {
         return;
@@ -274,11 +258,46 @@ fn numbers(run: &Run, theme: &Theme, line: &mut Writer<'_>) {
     }
     line.gap();
     line.put(&format!("left {:>3}", progress.masked), status);
+    if run.fixed {
+        line.gap();
+        line.put("fixed length", theme.role("key"));
+    }
     let threshold = format!("threshold {:.2}", run.threshold);
     if line.room() > columns(&threshold) + 2 + HINT_ROOM + HELP_ROOM {
         line.gap();
         line.put(&threshold, status);
     }
+}
+
+/// What the commands say about the candidate, or how far they are.
+fn verdict(state: &State, review: &Review, theme: &Theme, line: &mut Writer<'_>) {
+    if let Some(verifying) = state.verifying.as_ref().filter(|verifying| verifying.candidate == review.candidate) {
+        let told = match &verifying.progress {
+            Some(Progress { command, baseline, at, count, seconds }) if !command.is_empty() => {
+                // Old failures are not held against a candidate, so the file as it is comes first.
+                let before = if *baseline { " before" } else { "" };
+                let number = if *count > 1 { format!(" {at}/{count}") } else { String::new() };
+                format!("… {seconds} s{before}{number} {command}")
+            }
+            Some(Progress { seconds, .. }) => format!("… {seconds} s copying files"),
+            None => "… copying files".to_owned(),
+        };
+        let told = cut(&told, line.room().saturating_sub(HELP_ROOM + 2).min(48), true);
+        line.gap();
+        return line.put(&told, theme.role("key"));
+    }
+    let Some(judged) = review.decisions.get(review.candidate).and_then(|each| each.judged.as_ref()) else { return };
+    let (errors, warnings): (Vec<_>, Vec<_>) = judged.verdict.diagnostics.iter().partition(|found| found.level == Level::Error);
+    let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    let (text, role) = match (judged.verdict.passed, errors.len(), warnings.len()) {
+        _ if review.judged(&state.file.text).is_none() => ("? not verified".to_owned(), "note"),
+        (true, _, 0) => ("✓ verified".to_owned(), "good"),
+        (true, _, more) => (format!("✓ verified, {}", plural(more, "warning")), "good"),
+        (false, 0, _) => ("✗ fails".to_owned(), "diagnostic"),
+        (false, more, _) => (format!("✗ {}", plural(more, "error")), "diagnostic"),
+    };
+    line.gap();
+    line.put(&text, theme.role(role));
 }
 
 fn review(state: &State, theme: &Theme, line: &mut Writer<'_>) {
@@ -294,6 +313,7 @@ fn review(state: &State, theme: &Theme, line: &mut Writer<'_>) {
         };
         line.gap();
         line.put(word, theme.role(role));
+        verdict(state, review, theme, line);
         let which = format!("candidate {}/{}", review.candidate + 1, review.candidates.len());
         if review.candidates.len() > 1 && line.room() > columns(&which) + 2 + HINT_ROOM {
             line.gap();

@@ -1,3 +1,8 @@
+//! What the views draw.
+
+#[path = "sights_tests.rs"]
+mod sights;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +26,7 @@ use crate::tui::engine::Choices;
 use crate::tui::engine::Event;
 use crate::tui::engine::SlotId;
 use crate::tui::host::Answer;
+use crate::tui::host::Replay;
 use crate::tui::state::EngineState;
 use crate::tui::state::File;
 use crate::tui::state::GitState;
@@ -32,144 +38,10 @@ use crate::tui::state::picker::Value;
 use crate::tui::state::picker::filter;
 use crate::tui::update::Msg;
 use crate::tui::update::update;
+use crate::tui::verify;
+use crate::tui::verify::Progress as Progressed;
 
-const TEXT: &str = "use std::collections::HashMap;\n\n/// Counts words: 日本語.\npub fn count(text: &str) -> HashMap<String, usize> {\n\tlet mut counts = HashMap::new();\n    for word in text.split_whitespace() {\n        *counts.entry(word.to_string()).or_insert(0) += 1;\n    }\n    counts\n}\n";
-
-/// What is looked at: names of the states, in the order of a session.
-fn sights(size: (u16, u16)) -> Vec<(&'static str, State)> {
-    let mut none = State::new(File::new("", "", None), Look::automatic(Depth::True, false), size);
-    none.engine = EngineState::Loading(0.4);
-    let mut selected = state(size);
-    selected.selection = Some(Selection::Lines { anchor: 7 });
-    selected.marks = vec![0..31];
-    let mut prompt = state(size);
-    type_keys(&mut prompt, "i l o w e r");
-    let mut side = reviewing(size);
-    type_keys(&mut side, "x d");
-    let mut compare = reviewing(size);
-    type_keys(&mut compare, "c");
-    let mut help = running(size);
-    type_keys(&mut help, "?");
-    vec![
-        ("no-file", none),
-        ("picker", picking(size)),
-        ("browse", state(size)),
-        ("selected", selected),
-        ("prompt", prompt),
-        ("run", running(size)),
-        ("tokens", steering(size)),
-        ("review", reviewing(size)),
-        ("side-by-side", side),
-        ("compare", compare),
-        ("help", help),
-    ]
-}
-
-fn type_keys(state: &mut State, keys: &str) {
-    for key in keys.split(' ') {
-        update(state, &Keymap::default(), Msg::Key(key.parse().unwrap()));
-    }
-}
-
-fn picking(size: (u16, u16)) -> State {
-    let mut state = state(size);
-    type_keys(&mut state, "o");
-    let item = |(label, badge, detail): &(&str, char, &str)| Item {
-        label: (*label).to_owned(),
-        detail: (*detail).to_owned(),
-        badge: *badge,
-        value: Value::File((*label).to_owned()),
-    };
-    let files = [
-        ("src/count.rs", 'M', "modified"),
-        ("notes.md", '?', "untracked"),
-        ("src/a/very/long/path/that/goes/on/and/on/until/it/reaches/the/border/of/the/box/日本語.rs", ' ', ""),
-        ("src/main.rs", ' ', ""),
-    ];
-    let items = files.iter().map(item).collect();
-    update(&mut state, &Keymap::default(), Msg::Answer(Answer::Items(Kind::Files, Ok(items))));
-    for effect in [
-        update(&mut state, &Keymap::default(), Msg::Key("s".parse().unwrap())),
-        update(&mut state, &Keymap::default(), Msg::Key("r".parse().unwrap())),
-    ]
-    .concat()
-    {
-        if let crate::tui::update::Effect::Filter { revision, items, query } = effect {
-            update(&mut state, &Keymap::default(), Msg::Filtered { revision, found: filter(&items, &query) });
-        }
-    }
-    state
-}
-
-/// A run whose cursor is on a token.
-fn steering(size: (u16, u16)) -> State {
-    let mut state = running(size);
-    type_keys(&mut state, "right");
-    let alternative = |(token, text, probability): (u32, &str, f32)| Alternative { token, text: text.into(), probability };
-    let known = [(1, ".split_whitespace", 0.61), (2, ".split", 0.22), (3, " ", 0.1), (4, "日本\n", 0.004)].map(alternative);
-    let choices = Choices::from([(SlotId { span: 0, index: 1 }, known.to_vec())]);
-    update(&mut state, &Keymap::default(), Msg::Engine(Event::Choices { id: 1, choices }));
-    state
-}
-
-fn state(size: (u16, u16)) -> State {
-    let mut file = File::new("src/count.rs", TEXT, Some(Language::Rust));
-    file.syntax = Syntax::parse(TEXT, Language::Rust, Duration::from_secs(20)).ok().map(Arc::new);
-    let mut state = State::new(file, Look::automatic(Depth::True, false), size);
-    state.engine = EngineState::Ready("qwen2.5-coder-0.5b · cpu".into());
-    state.git = Some(GitState { branch: "main".into(), modified: true });
-    state.cursor = 5;
-    state
-}
-
-fn frame_of(step: u32) -> crate::screen::frame::Frame {
-    let cells = vec![
-        Cell::committed("    for word in text", 0.99, 1),
-        Cell::committed(".split_whitespace", 0.6, step),
-        Cell::pinned("() {\n"),
-        Cell { text: "oops".into(), state: CellState::Masked { columns: 4 } },
-        Cell::masked(9),
-    ];
-    let progress = Progress {
-        step,
-        max_steps: 12,
-        nfe: step,
-        tpf: Some(2.75),
-        tokens_per_second: Some(38.0),
-        committed: 3 * step as usize,
-        masked: 2,
-        ..Progress::default()
-    };
-    crate::screen::frame::Frame {
-        sections: vec![Section { first_line: 6, parts: vec![Part::Lines(cells)] }],
-        progress,
-        ..Default::default()
-    }
-}
-
-fn running(size: (u16, u16)) -> State {
-    let mut state = state(size);
-    let keymap = Keymap::default();
-    state.selection = Some(Selection::Lines { anchor: 7 });
-    for key in ["i", "l", "o", "w", "e", "r", "enter"] {
-        update(&mut state, &keymap, Msg::Key(key.parse().unwrap()));
-    }
-    for step in 1..=4 {
-        let event = Event::Frame { id: 1, frame: Arc::new(frame_of(step)) };
-        update(&mut state, &keymap, Msg::Engine(event));
-    }
-    state
-}
-
-fn reviewing(size: (u16, u16)) -> State {
-    let mut state = running(size);
-    let text =
-        "    for word in text.split_whitespace() {\n        *counts.entry(word.to_lowercase()).or_insert(0) += 1;\n    }\n";
-    let candidate = |confidence| Candidate { texts: vec![text.to_owned()], parses: Some(true), confidence };
-    let candidates = vec![candidate(0.87), candidate(0.5)];
-    update(&mut state, &Keymap::default(), Msg::Engine(Event::Finished { id: 1, candidates }));
-    state
-}
+use self::sights::*;
 
 fn draw_with(state: &State, theme: &Theme) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(state.size.0, state.size.1)).unwrap();
@@ -303,6 +175,48 @@ fn roles_reach_the_cells() {
     let browsing = draw_with(&state((80, 24)), &theme);
     let keyword = &browsing[(6, 1)];
     assert_eq!((keyword.symbol(), keyword.fg), ("u", theme.capture("keyword").fg.unwrap()), "`use` is a keyword");
+}
+
+/// Below the very line that is blamed, and marked at it, in both layouts.
+#[test]
+fn complaints_stand_at_their_lines() {
+    let shown = text(&complaining((100, 30), ""));
+    let lines: Vec<&str> = shown.lines().collect();
+    let at = |what: &str| lines.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}:\n{shown}"));
+    assert!(at("└ warning: variable") == at("let mut counts") + 1 && lines[at("let mut counts")].contains('●'), "{shown}");
+    assert!(at("└ error: mismatched") == at("to_lowercase") + 1 && lines[at("to_lowercase")].contains('●'), "{shown}");
+    assert_eq!(at("└ warning: unused"), at("└ error: mismatched") + 1);
+    assert!(!shown.contains("cannot find") && !shown.contains('\u{1b}'), "{shown}");
+    let beside = text(&complaining((160, 30), ""));
+    let line = beside.lines().find(|line| line.contains("let mut counts")).unwrap();
+    assert_eq!(line.matches("let mut counts").count(), 2, "both sides stay beside each other:\n{beside}");
+    let behind = beside.lines().find(|line| line.contains("counts\u{20}") || line.trim_end().ends_with("counts")).unwrap();
+    assert_eq!(behind.matches("counts").count(), 2, "{beside}");
+    // A rejected hunk leaves the old line, and nothing is said about what nobody saw.
+    let mut rejected = complaining((100, 30), "");
+    type_keys(&mut rejected, "x");
+    assert!(!text(&rejected).contains("└"), "{}", text(&rejected));
+}
+
+#[test]
+fn a_long_line_is_marked_where_it_goes_on() {
+    let mut state = sideways((40, 12));
+    let row = |state: &State| text(state).lines().nth(1).unwrap().to_owned();
+    assert!(row(&state).contains('‹') && row(&state).ends_with('›'), "{}", row(&state));
+    state.left = 0;
+    assert!(!row(&state).contains('‹') && row(&state).ends_with('›'));
+    (0..60).for_each(|_| type_keys(&mut state, "right"));
+    assert!(row(&state).contains("very long;") && !row(&state).ends_with('›'), "{}", row(&state));
+    // Wide characters are never halved: at no place does the row get longer or lose its marks.
+    for left in 380..460 {
+        state.left = left;
+        let buffer = draw_with(&state, &Theme::named("dark").unwrap());
+        assert!(buffer[(6, 1)].symbol() == "‹", "{left}");
+        for x in 0..40u16 {
+            let wide = crate::screen::text::columns(buffer[(x, 1)].symbol()) == 2;
+            assert!(!wide || x < 39, "{left}: {x}");
+        }
+    }
 }
 
 #[test]

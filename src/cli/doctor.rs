@@ -10,6 +10,7 @@ use crate::model::agreement::compare;
 use crate::model::device;
 use crate::model::device::DeviceChoice;
 use crate::model::load::load;
+use crate::model::loaded::LoadedDenoiser;
 use crate::model::locate::DEFAULT_MODEL;
 use crate::model::locate::places;
 
@@ -60,15 +61,17 @@ pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
     for file in files.base.iter().chain(&files.adapter) {
         print(&format!("           {}", file.display()))?;
     }
-    if files.adapter.is_none() {
-        print("           no canvas adapter: text is decoded from left to right")?;
-    }
     if args.quick {
         return Ok(Exit::Ok);
     }
     let device = device::open(args.model.device)?;
     let start = std::time::Instant::now();
     let mut model = load(&files, &device, &mut |_| {})?;
+    print(match &model.denoiser {
+        LoadedDenoiser::Sequence(_) => "           a denoiser by itself",
+        LoadedDenoiser::Canvas(_) if model.denoiser.has_adapter() => "           a base with a canvas adapter",
+        LoadedDenoiser::Canvas(_) => "           no canvas adapter: text is decoded from left to right",
+    })?;
     let config = model.denoiser.transformer().config();
     let millions = config.parameters() as f64 / 1e6;
     print(&format!(

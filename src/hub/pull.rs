@@ -190,21 +190,20 @@ impl<'a> Pull<'a> {
 }
 
 /// A name in a snapshot for a blob: a relative link, so that the whole cache can be moved; where there are none, the file itself.
+/// It takes the place of what was there in one step, because another program may make the same one.
 fn link(blob: &Path, digest: &Digest, path: &Path) -> Result<(), HubError> {
-    if std::fs::symlink_metadata(path).is_ok() {
-        std::fs::remove_file(path).map_err(HubError::io(path))?;
-    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let made = folder.join(format!(".{}.{}", digest.as_str(), std::process::id()));
+    // Left by a process of the same number that was killed.
+    let _ = std::fs::remove_file(&made);
     #[cfg(unix)]
-    let made = {
+    let linked = {
         let _ = blob;
-        std::os::unix::fs::symlink(Path::new("../../blobs").join(digest.as_str()), path)
+        std::os::unix::fs::symlink(Path::new("../../blobs").join(digest.as_str()), &made)
     };
     #[cfg(not(unix))]
-    let made = {
-        let _ = digest;
-        std::fs::hard_link(blob, path)
-    };
-    made.map_err(HubError::io(path))
+    let linked = std::fs::hard_link(blob, &made);
+    linked.and_then(|()| std::fs::rename(&made, path)).map_err(HubError::io(path))
 }
 
 /// Bytes that are free for this user where `path` lies or will lie; `None` where the system does not say.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::hub::cache::Cache;
+use crate::hub::name::MAIN;
 use crate::hub::name::Repo;
 use crate::model::error::ModelError;
 use crate::model::overrides::SpecOverrides;
@@ -83,7 +84,8 @@ pub fn places(name: &str) -> Vec<PathBuf> {
         places.extend(data_dir().map(|dir| dir.join("models").join(name)));
     }
     if let (Some(cache), Some(repo)) = (Cache::find(), repo_of(name)) {
-        places.push(cache.snapshot(&repo).unwrap_or_else(|| cache.folder(&repo)));
+        let unknown = || cache.snapshot_of(&repo, repo.revision().unwrap_or(MAIN));
+        places.push(cache.snapshot(&repo).unwrap_or_else(unknown));
     }
     if name == DEFAULT_MODEL {
         places.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("weights"));

@@ -12,6 +12,7 @@ pub mod diffusion;
 pub mod document;
 pub mod edit;
 pub mod hook;
+pub mod hub;
 pub mod model;
 pub mod patch;
 pub mod screen;

@@ -37,6 +37,11 @@ mod hook_precommit;
 mod hook_report;
 #[cfg(unix)]
 mod hostile;
+#[cfg(unix)]
+mod hub;
+mod model_fuzz;
+mod model_kinds;
+mod model_quant;
 mod model_readers;
 mod model_sequence;
 mod model_vectors;

@@ -4,7 +4,11 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use dcode::diffusion::canvas::Canvas;
+use dcode::diffusion::canvas::Slot;
+use dcode::diffusion::denoiser::Ask;
 use dcode::diffusion::denoiser::Denoiser;
+use dcode::diffusion::denoiser::Prediction;
 use dcode::document::Document;
 use dcode::document::Spans;
 use dcode::edit::event::Event;
@@ -14,6 +18,7 @@ use dcode::edit::run::run;
 use dcode::edit::steer::Steering;
 use dcode::model::device;
 use dcode::model::device::DeviceChoice;
+use dcode::model::load::LoadedModel;
 use dcode::model::load::load;
 use dcode::model::locate::locate;
 use dcode::model::spec::Attention;
@@ -60,7 +65,7 @@ fn tokenizer(expand: bool) -> Value {
 }
 
 /// Random weights of these shapes in a folder, in two shards with an index.
-fn write(folder: &Path, config: &Value, shapes: &[(&str, Vec<usize>)], expand: bool) {
+pub fn write(folder: &Path, config: &Value, shapes: &[(&str, Vec<usize>)], expand: bool) {
     let mut state = 7u32;
     let mut random = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -116,13 +121,18 @@ fn check(config: &Value, shapes: &[(&str, Vec<usize>)], expand: bool, attention:
     let mut model = load(&files, &device::open(DeviceChoice::Cpu).unwrap(), &mut |_| {}).unwrap();
     let spec = model.denoiser.spec();
     assert_eq!((spec.attention, spec.shift, spec.tokens.mask), (attention, shift, 257));
+    denoises(&mut model);
+}
+
+/// The model fills a span, with and without an instruction, and no special token comes of it.
+pub fn denoises(model: &mut LoadedModel) {
     let document = Arc::new(Document::from_bytes("a.py".into(), b"x = 1\ny = 22\nz = 3\n".to_vec()).unwrap());
     let spans = Spans::new(&document, vec![document.line_span(2, 2).unwrap()]).unwrap();
     for instruction in [None, Some("Do it.".to_owned())] {
         let options = EditOptions { guard_rounds: 0, slots: 20, ..EditOptions::default() };
         let request = EditRequest::new(Arc::clone(&document), spans.clone(), instruction, options);
         let mut last = None;
-        run(&mut model, &request, &Steering::default(), &mut |event| {
+        run(model, &request, &Steering::default(), &mut |event| {
             if let Event::Step(step) = event {
                 last = Some(step);
             }
@@ -139,7 +149,7 @@ fn check(config: &Value, shapes: &[(&str, Vec<usize>)], expand: bool, attention:
 }
 
 /// A configuration in the form of the Llama family.
-fn config(kind: &str) -> Value {
+pub fn config(kind: &str) -> Value {
     json!({
         "model_type": kind, "hidden_size": HIDDEN, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1,
         "intermediate_size": INNER, "vocab_size": VOCAB, "max_position_embeddings": 512, "tie_word_embeddings": false,
@@ -147,7 +157,7 @@ fn config(kind: &str) -> Value {
 }
 
 /// Its tensors.
-fn llama() -> Vec<(&'static str, Vec<usize>)> {
+pub fn llama() -> Vec<(&'static str, Vec<usize>)> {
     vec![
         ("model.embed_tokens.weight", vec![VOCAB, HIDDEN]),
         ("model.norm.weight", vec![HIDDEN]),
@@ -165,12 +175,17 @@ fn llama() -> Vec<(&'static str, Vec<usize>)> {
 }
 
 /// And those of Qwen2 beside them.
-fn biases() -> Vec<(&'static str, Vec<usize>)> {
+pub fn biases() -> Vec<(&'static str, Vec<usize>)> {
     vec![
         ("model.layers.0.self_attn.q_proj.bias", vec![HIDDEN]),
         ("model.layers.0.self_attn.k_proj.bias", vec![16]),
         ("model.layers.0.self_attn.v_proj.bias", vec![16]),
     ]
+}
+
+/// Those of Qwen3.
+pub fn norms() -> Vec<(&'static str, Vec<usize>)> {
+    vec![("model.layers.0.self_attn.q_norm.weight", vec![16]), ("model.layers.0.self_attn.k_norm.weight", vec![16])]
 }
 
 #[test]
@@ -180,8 +195,7 @@ fn a_folder_of_each_family_denoises_an_infill_and_an_edit() {
     check(&config("Dream"), &dream, false, Attention::Bidirectional, Shift::Right);
     // With a token that expands it grows and shrinks as DreamOn does.
     check(&config("Dream"), &dream, true, Attention::Bidirectional, Shift::Right);
-    let norms = [("model.layers.0.self_attn.q_norm.weight", vec![16]), ("model.layers.0.self_attn.k_norm.weight", vec![16])];
-    let sdar = [llama(), norms.to_vec()].concat();
+    let sdar = [llama(), norms()].concat();
     check(&config("sdar"), &sdar, false, Attention::BlockCausal(4), Shift::None);
     let llada = json!({
         "model_type": "llada", "d_model": HIDDEN, "n_layers": 1, "n_heads": 2, "n_kv_heads": 1, "mlp_hidden_size": INNER,
@@ -203,4 +217,75 @@ fn a_folder_of_each_family_denoises_an_infill_and_an_edit() {
         (block("ff_out"), vec![HIDDEN, INNER]),
     ];
     check(&llada, &shapes, false, Attention::Bidirectional, Shift::None);
+}
+
+/// A model that sees everything at once and reads predictions in place.
+fn in_place() -> (tempfile::TempDir, LoadedModel) {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &config("llama"), &llama(), false);
+    let files = locate(Some(&folder.path().display().to_string())).unwrap();
+    let files = files.with("attention=bidirectional,shift=none".parse().unwrap(), None);
+    let model = load(&files, &device::open(DeviceChoice::Cpu).unwrap(), &mut |_| {}).unwrap();
+    (folder, model)
+}
+
+/// With one block of the transformer a shadow knows what a mask in the place of its token would know, and no more.
+#[test]
+fn a_shadow_sees_everything_but_its_token() {
+    let (_folder, mut model) = in_place();
+    let of = |tokens: [Option<u32>; 5]| {
+        let slot = |token: Option<u32>| Slot { token, ..Slot::masked(0) };
+        Canvas::new(vec![10, 20, 30], tokens.map(slot).to_vec(), vec![40, 50])
+    };
+    let canvas = of([Some(60), None, Some(70), Some(80), None]);
+    let slots: Vec<usize> = (0..5).collect();
+    let mut ask = |canvas: &Canvas, slots: &[usize], shadows| {
+        let ask = Ask { shadows, ..Ask::new(canvas, slots, 256) };
+        model.denoiser.predict(&[ask]).unwrap().remove(0)
+    };
+    let near = |a: &Prediction, b: &Prediction| {
+        let sorted = |prediction: &Prediction| {
+            let mut top = prediction.top.clone();
+            top.sort_by_key(|(token, _)| *token);
+            top
+        };
+        sorted(a).iter().zip(sorted(b)).all(|(a, b)| a.0 == b.0 && (a.1 - b.1).abs() < 1e-4)
+    };
+    let (plain, shadowed) = (ask(&canvas, &slots, false), ask(&canvas, &slots, true));
+    for masked in [1, 4] {
+        assert!(near(&plain[masked], &shadowed[masked]), "a mask does not see shadows");
+    }
+    let without = [
+        (0, of([None, None, Some(70), Some(80), None])),
+        (2, of([Some(60), None, None, Some(80), None])),
+        (3, of([Some(60), None, Some(70), None, None])),
+    ];
+    for (slot, without) in without {
+        let expected = ask(&without, &[slot], false).remove(0);
+        assert!(near(&shadowed[slot], &expected), "slot {slot}");
+        assert!(!near(&plain[slot], &expected), "a token sees itself");
+        let token = canvas.slots()[slot].token.unwrap();
+        let log_prob = expected.top.iter().find(|(other, _)| *other == token).unwrap().1;
+        assert!((shadowed[slot].current.unwrap() - log_prob).abs() < 1e-4);
+    }
+}
+
+#[test]
+fn rules_that_take_back_come_to_their_end_on_a_model() {
+    let (_folder, mut model) = in_place();
+    let document = Arc::new(Document::from_bytes("a.py".into(), b"x = 1\ny = 22\nz = 3\n".to_vec()).unwrap());
+    let spans = Spans::new(&document, vec![document.line_span(2, 2).unwrap()]).unwrap();
+    for sampler in ["wino", "wino:block=3,keep=1", "remdm:eta=0.5", "remdm-conf:steps=4"] {
+        let options = EditOptions { guard_rounds: 0, sampler: Some(sampler.parse().unwrap()), ..EditOptions::default() };
+        let request = EditRequest::new(Arc::clone(&document), spans.clone(), None, options);
+        let mut last = None;
+        run(&mut model, &request, &Steering::default(), &mut |event| {
+            if let Event::Step(step) = event {
+                last = Some(step);
+            }
+        })
+        .unwrap();
+        let last = last.unwrap();
+        assert!(last.canvas.is_full() && (1..=8).contains(&last.nfe), "{sampler}: {} calls", last.nfe);
+    }
 }

@@ -72,3 +72,21 @@ fn an_edit_makes_no_socket() {
         assert!(std::fs::read_to_string(&trace).unwrap().contains("AF_INET"));
     }
 }
+
+/// All of `dcode model` but `pull`.
+#[test]
+fn looking_at_models_makes_no_socket() {
+    if !works("strace", &["-f", "-e", "trace=%network", "true"]) {
+        return;
+    }
+    let desk = Desk::new();
+    let trace = desk.home.join("trace");
+    for arguments in [&["list"][..], &["show", "dreamon-7b"], &["path", "a/b"], &["verify"], &["rm", "a/b", "--yes"]] {
+        let mut command = desk.command("strace");
+        command.args(["-f", "-qq", "-e", "trace=%network", "-e", "signal=none", "-o"]).arg(&trace);
+        command.arg(env!("CARGO_BIN_EXE_dcode")).arg("model").args(arguments).output().unwrap();
+        let calls = std::fs::read_to_string(&trace).unwrap();
+        let network: Vec<&str> = calls.lines().filter(|line| !line.contains("exited with")).collect();
+        assert!(network.is_empty(), "{arguments:?}: {network:?}");
+    }
+}

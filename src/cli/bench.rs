@@ -33,7 +33,6 @@ use crate::edit::request::Method;
 use crate::model::device;
 use crate::model::load::LoadedModel;
 use crate::model::load::load;
-use crate::model::locate::locate;
 
 /// Measure the model and whole edits on this machine, as ratios within one run
 #[derive(Args, Debug)]
@@ -61,7 +60,7 @@ pub struct BenchArgs {
 /// See [`Exit`].
 pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
     let before = args.compare.as_deref().map(read).transpose()?;
-    let files = locate(args.model.model.as_deref())?;
+    let files = args.model.files()?;
     let device = device::open(args.model.device)?;
     let start = Instant::now();
     let mut model = load(&files, &device, &mut |_| {})?;

@@ -23,6 +23,11 @@ use crate::edit::request::EditOptions;
 use crate::edit::request::EditRequest;
 use crate::edit::request::Method;
 use crate::model::device::DeviceChoice;
+use crate::model::error::ModelError;
+use crate::model::locate::ModelFiles;
+use crate::model::locate::locate;
+use crate::model::overrides::SpecOverrides;
+use crate::model::quantise::Quant;
 use crate::screen::colour::ColorChoice;
 use crate::text::sanitise_line;
 
@@ -35,6 +40,22 @@ pub struct ModelArgs {
     /// Device: auto, cpu, gpu, gpu:N, or gpu:software
     #[arg(long, value_name = "DEVICE", default_value = "auto", env = "DCODE_DEVICE")]
     pub device: DeviceChoice,
+    /// Bring weights of f32, f16 or bf16 to 8 or 4 bits when they are loaded, on the CPU: q8 or q4
+    #[arg(long, value_name = "q8|q4", env = "DCODE_QUANT")]
+    pub quant: Option<Quant>,
+    /// What a model's files do not say of it: attention, shift, mask, expand, delete, eos, context (see docs/models.md)
+    #[arg(long, value_name = "KEY=VALUE,…")]
+    pub spec: Option<SpecOverrides>,
+}
+
+impl ModelArgs {
+    /// Finds the model's files, and notes what is said about it.
+    ///
+    /// # Errors
+    /// As [`locate`].
+    pub fn files(&self) -> Result<ModelFiles, ModelError> {
+        Ok(locate(self.model.as_deref())?.with(self.spec.clone().unwrap_or_default(), self.quant))
+    }
 }
 
 /// How candidates are made.

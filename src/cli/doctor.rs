@@ -10,8 +10,8 @@ use crate::model::agreement::compare;
 use crate::model::device;
 use crate::model::device::DeviceChoice;
 use crate::model::load::load;
+use crate::model::loaded::LoadedDenoiser;
 use crate::model::locate::DEFAULT_MODEL;
-use crate::model::locate::locate;
 use crate::model::locate::places;
 
 /// Show devices, the model and where it was looked for, and versions
@@ -47,7 +47,7 @@ pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
     let gpu = device::open(DeviceChoice::Gpu(None)).map_or_else(|error| error.to_string(), |device| device.name);
     print(&format!("gpu        {gpu}"))?;
     let name = args.model.model.as_deref().unwrap_or(DEFAULT_MODEL);
-    let files = match locate(args.model.model.as_deref()) {
+    let files = match args.model.files() {
         Ok(files) => files,
         Err(error) => {
             print(&format!("model      {name}: not found; looked in"))?;
@@ -61,15 +61,17 @@ pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
     for file in files.base.iter().chain(&files.adapter) {
         print(&format!("           {}", file.display()))?;
     }
-    if files.adapter.is_none() {
-        print("           no canvas adapter: text is decoded from left to right")?;
-    }
     if args.quick {
         return Ok(Exit::Ok);
     }
     let device = device::open(args.model.device)?;
     let start = std::time::Instant::now();
     let mut model = load(&files, &device, &mut |_| {})?;
+    print(match &model.denoiser {
+        LoadedDenoiser::Sequence(_) => "           a denoiser by itself",
+        LoadedDenoiser::Canvas(_) if model.denoiser.has_adapter() => "           a base with a canvas adapter",
+        LoadedDenoiser::Canvas(_) => "           no canvas adapter: text is decoded from left to right",
+    })?;
     let config = model.denoiser.transformer().config();
     let millions = config.parameters() as f64 / 1e6;
     print(&format!(

@@ -7,6 +7,7 @@ use crate::document::DocumentError;
 use crate::document::RangeError;
 use crate::document::SpanError;
 use crate::edit::error::EditError;
+use crate::hub::error::HubError;
 use crate::model::error::ModelError;
 
 /// How a command ended.
@@ -95,14 +96,30 @@ impl From<ModelError> for Failure {
             ModelError::Missing { .. } | ModelError::Damaged { .. } | ModelError::Mismatch(_) | ModelError::Io { .. } => {
                 "; run `dcode doctor` to see where models are looked for"
             }
-            ModelError::TooLong { .. } | ModelError::Device(_) => "",
+            ModelError::TooLong { .. } | ModelError::Device(_) | ModelError::Options(_) => "",
         };
         let exit = match &error {
-            ModelError::TooLong { .. } => Exit::Usage,
-            ModelError::Device(_) => Exit::Usage,
+            ModelError::TooLong { .. } | ModelError::Device(_) | ModelError::Options(_) => Exit::Usage,
             _ => Exit::Model,
         };
         Self::new(exit, format!("{error}{hint}"))
+    }
+}
+
+impl From<HubError> for Failure {
+    fn from(error: HubError) -> Self {
+        let exit = match &error {
+            HubError::Name(_)
+            | HubError::Endpoint(_)
+            | HubError::Token
+            | HubError::TokenInTheClear(_)
+            | HubError::Offline
+            | HubError::NoCache => Exit::Usage,
+            HubError::UnsafePath { .. } | HubError::Space { .. } | HubError::Locked { .. } | HubError::Io { .. } => Exit::Refused,
+            HubError::Interrupted => Exit::Interrupted,
+            _ => Exit::Model,
+        };
+        Self::new(exit, error.to_string())
     }
 }
 

@@ -22,6 +22,7 @@ pub mod json;
 pub mod lint;
 pub mod live;
 pub mod log;
+pub mod model;
 pub mod plan;
 pub mod progress;
 pub mod recipes;
@@ -86,6 +87,7 @@ enum Command {
     Config(config::ConfigArgs),
     Trust(trust::TrustArgs),
     Eval(Box<eval::EvalArgs>),
+    Model(model::ModelCommandArgs),
     Doctor(doctor::DoctorArgs),
     Bench(bench::BenchArgs),
     /// Print shell completions
@@ -171,7 +173,7 @@ impl Cli {
     fn check(&self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
         let Some((name, _)) = matches.subcommand() else { return Ok(()) };
         let typed = |id: &&str| matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine);
-        match ["file", "model", "device", "theme"].iter().find(|id| typed(id)) {
+        match ["file", "model", "device", "quant", "spec", "theme"].iter().find(|id| typed(id)) {
             Some(id) => {
                 let what = if *id == "file" { "a file" } else { &format!("--{id}") };
                 let message = format!("{what} before `{name}` means nothing to it; write it behind\n");
@@ -202,6 +204,7 @@ fn run(cli: &Cli, layers: &Layers) -> Result<Exit, Failure> {
         Some(Command::Config(args)) => config::run(args),
         Some(Command::Trust(args)) => trust::run(args),
         Some(Command::Eval(args)) => eval::run(args),
+        Some(Command::Model(args)) => model::run(args),
         Some(Command::Doctor(args)) => doctor::run(args),
         Some(Command::Bench(args)) => bench::run(args),
         Some(Command::Completions { shell }) => completions(*shell),

@@ -26,7 +26,6 @@ use crate::config::Layers;
 use crate::config::Value;
 use crate::document::Document;
 use crate::edit::engine::Engine;
-use crate::model::locate::locate;
 use crate::screen::colour::ColorChoice;
 use crate::screen::colour::Depth;
 use crate::syntax::language::Language;
@@ -60,7 +59,7 @@ pub fn run(file: Option<&Path>, model: &ModelArgs, theme: &str, color: ColorChoi
     if let Some(Value::Integer(rounds)) = layers.get("verify.rounds").and_then(|setting| setting.value.as_ref()) {
         taste.rounds = usize::try_from(*rounds).unwrap_or(taste.rounds);
     }
-    let engine = Engine::start(locate(model.model.as_deref())?, model.device)?;
+    let engine = Engine::start(model.files()?, model.device)?;
     session(file, document.as_ref(), &mut Adapter::new(engine), color, taste)?;
     Ok(Exit::Ok)
 }

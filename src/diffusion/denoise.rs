@@ -110,6 +110,7 @@ pub fn denoise(
             reuse: question.reuse,
             filter: question.filter,
             banned: &question.banned,
+            shadows: question.shadows,
         });
         let predictions = denoiser.predict(&asks.collect::<Vec<_>>())?;
         nfe += 1;

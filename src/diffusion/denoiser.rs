@@ -3,7 +3,9 @@
 use crate::diffusion::canvas::Canvas;
 use crate::diffusion::filter::Filter;
 use crate::model::error::ModelError;
+use crate::model::spec::Attention;
 use crate::model::spec::ModelSpec;
+use crate::model::spec::Shift;
 use crate::model::spec::TokenId;
 
 /// Predictions for one slot, after the banned ids were removed and the rest normalised.
@@ -58,12 +60,20 @@ pub struct Ask<'a> {
     pub filter: Filter,
     /// Ids that get no probability, beside those that never do.
     pub banned: &'a [TokenId],
+    /// Whether the prediction for a slot that holds a token is that of a shadow: a mask at its place that sees everything but the
+    /// slot. Only models that see everything at once and read predictions in place can tell; [`supports_shadows`] says which.
+    pub shadows: bool,
+}
+
+/// Whether a model can predict slots that hold tokens as if they were masked, in the same pass.
+pub fn supports_shadows(spec: &ModelSpec) -> bool {
+    spec.attention == Attention::Bidirectional && spec.shift == Shift::None
 }
 
 impl<'a> Ask<'a> {
     /// A question about the model's own distribution.
     pub fn new(canvas: &'a Canvas, slots: &'a [usize], top_k: usize) -> Self {
-        Self { canvas, slots, top_k, lane: 0, reuse: Reuse::Nothing, filter: Filter::default(), banned: &[] }
+        Self { canvas, slots, top_k, lane: 0, reuse: Reuse::Nothing, filter: Filter::default(), banned: &[], shadows: false }
     }
 }
 

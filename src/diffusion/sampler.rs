@@ -24,6 +24,8 @@ pub struct Question {
     pub filter: Filter,
     /// Ids that are not wanted now.
     pub banned: Vec<TokenId>,
+    /// Whether tokens among the slots are to be judged by their shadows ([`Ask::shadows`](crate::diffusion::denoiser::Ask)).
+    pub shadows: bool,
 }
 
 impl Question {

@@ -37,6 +37,7 @@ impl Scripted {
             context_limit: 1 << 16,
             prompt: PromptTemplate::Plain,
             licence: "none".to_owned(),
+            sampler: None,
         };
         Self { spec, script, calls: 0 }
     }

@@ -94,6 +94,8 @@ pub fn holds(document: &Document, open: &Open, new: &str) -> bool {
 /// What tells one model from another without reading it: names, sizes and times of its files.
 pub fn fingerprint(files: &ModelFiles) -> String {
     let mut text = files.name.clone();
+    // What is said about the model changes its answers as its files do.
+    text.push_str(&format!(" {:?} {:?} {:?}", files.spec, files.sampler, files.quant));
     for path in files.base.iter().chain(&files.adapter).chain(&files.config).chain(&files.tokenizer) {
         let metadata = std::fs::metadata(path).ok();
         let size = metadata.as_ref().map_or(0, std::fs::Metadata::len);

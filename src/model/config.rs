@@ -6,9 +6,8 @@ use serde::Deserialize;
 
 use crate::model::error::ModelError;
 use crate::model::gguf::Gguf;
-use crate::model::spec::Attention;
+use crate::model::recognise::Kind;
 use crate::model::spec::Family;
-use crate::model::spec::Shift;
 
 /// Sizes and constants of a decoder-only transformer.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,8 +44,8 @@ pub struct TransformerConfig {
     pub experts: Option<ExpertsConfig>,
     /// Whether the output head is the embedding.
     pub tied: bool,
-    /// Who sees whom, and where predictions are read, in models that are denoisers by themselves; `None` for autoregressive ones.
-    pub diffusion: Option<(Attention, Shift)>,
+    /// Whether the model is a denoiser by itself, as far as its configuration tells.
+    pub kind: Kind,
     /// The mask id that the configuration names, if any.
     pub mask_token: Option<u32>,
 }
@@ -115,8 +114,15 @@ struct HfConfig {
     routed_scaling_factor: Option<f32>,
     moe_intermediate_size: Option<usize>,
     first_k_dense_replace: Option<usize>,
-    #[serde(alias = "block_length")]
     block_size: Option<usize>,
+    block_length: Option<usize>,
+    bd_size: Option<usize>,
+    /// Classes of the code, in the Transformers library or beside the checkpoint.
+    #[serde(default)]
+    architectures: serde_json::Value,
+    /// For each kind of class, `FILE.CLASS` of the code beside the checkpoint.
+    #[serde(default)]
+    auto_map: serde_json::Value,
 }
 
 impl HfConfig {
@@ -127,31 +133,42 @@ impl HfConfig {
             return Err("biases outside of the query, key and value projections are not supported".to_owned());
         }
         match self.model_type.to_lowercase().as_str() {
-            "llama" => Ok((Family::Llama, bias(self.attention_bias), false)),
-            "qwen2" | "dream" => Ok((Family::Qwen2, true, false)),
-            "qwen3" | "sdar" if bias(self.attention_bias) => Err("a qwen3 with attention_bias is not supported".to_owned()),
-            "qwen3" | "sdar" => Ok((Family::Qwen3, false, true)),
+            "llama" | "a2d-llama" => Ok((Family::Llama, bias(self.attention_bias), false)),
+            "qwen2" | "dream" | "a2d-qwen2" | "fast_dllm_qwen" => Ok((Family::Qwen2, true, false)),
+            "qwen3" | "sdar" | "a2d-qwen3" | "coda" if bias(self.attention_bias) => {
+                Err(format!("a {} with attention_bias is not supported", self.model_type))
+            }
+            "qwen3" | "sdar" | "a2d-qwen3" | "coda" => Ok((Family::Qwen3, false, true)),
             "llada" => Ok((Family::Llada, bias(self.use_qkv_bias), false)),
             "llada2_moe" if bias(self.use_qkv_bias) => Err("an llada2_moe with use_qkv_bias is not supported".to_owned()),
             "llada2_moe" => Ok((Family::Llada2Moe, false, self.use_qk_norm.unwrap_or(true))),
             other => {
-                let known = "llama, qwen2, Dream, qwen3, sdar, llada and llada2_moe are";
+                let known = "llama, qwen2, Dream, Fast_dLLM_Qwen, qwen3, sdar, CoDA, a2d-llama, a2d-qwen2, a2d-qwen3, llada and \
+                             llada2_moe are";
                 Err(format!("models of type {other:?} are not supported ({known})"))
             }
         }
     }
 
-    /// The families that are denoisers by themselves. SDAR's and LLaDA 2's block sizes are those of their reference code where the
-    /// configuration names none.
-    fn diffusion(&self) -> Option<(Attention, Shift)> {
-        let blocks = |usual| Attention::BlockCausal(self.block_size.unwrap_or(usual).max(1));
-        match self.model_type.to_lowercase().as_str() {
-            "dream" => Some((Attention::Bidirectional, Shift::Right)),
-            "llada" => Some((Attention::Bidirectional, Shift::None)),
-            "sdar" => Some((blocks(4), Shift::None)),
-            "llada2_moe" => Some((blocks(32), Shift::None)),
-            _ => None,
-        }
+    fn kind(&self) -> Kind {
+        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+        let classes = self.architectures.as_array().into_iter().flatten().filter_map(text);
+        // `AutoConfig` names the class of the configuration, which is called as the library's more often than not.
+        let mapped = self.auto_map.as_object().into_iter().flatten().filter(|(auto, _)| auto.starts_with("AutoModel"));
+        let mapped = mapped.filter_map(|(_, value)| text(value)).map(|name| match name.rsplit_once('.') {
+            Some((_, class)) => class.to_owned(),
+            None => name,
+        });
+        let classes: Vec<String> = classes.chain(mapped).collect();
+        let block = self.block_size.or(self.block_length).or(self.bd_size);
+        Kind::recognise(&self.model_type, &classes, block, self.mask_token_id.is_some())
+    }
+
+    /// Whether the head is the embedding. The A2D models have a head of their own, whatever their configuration took over from the
+    /// model that they were made from.
+    fn is_tied(&self) -> bool {
+        let a2d = self.model_type.to_lowercase().starts_with("a2d");
+        self.tie_word_embeddings.unwrap_or(false) && !a2d
     }
 
     fn experts(&self) -> Option<ExpertsConfig> {
@@ -206,8 +223,8 @@ impl TransformerConfig {
             qk_norm,
             rotary_dim: raw.partial_rotary_factor.map_or(head_dim, |share| (head_dim as f64 * share) as usize),
             experts: raw.experts(),
-            diffusion: raw.diffusion(),
-            tied: raw.tie_word_embeddings.unwrap_or(false),
+            kind: raw.kind(),
+            tied: raw.is_tied(),
             mask_token: raw.mask_token_id,
         };
         config.check().map_err(damaged)?;
@@ -239,6 +256,7 @@ impl TransformerConfig {
         let (hidden, heads) = (size("embedding_length")?, size("attention.head_count")?);
         let head_dim = gguf.integer(&key("attention.key_length")).and_then(|value| usize::try_from(value).ok());
         let head_dim = head_dim.unwrap_or(hidden / heads.max(1));
+        let mask_token = gguf.integer("tokenizer.ggml.mask_token_id").and_then(|id| u32::try_from(id).ok());
         let config = Self {
             family,
             hidden,
@@ -255,9 +273,9 @@ impl TransformerConfig {
             qk_norm: false,
             rotary_dim: head_dim,
             experts: None,
-            diffusion: None,
+            kind: Kind::recognise(architecture, &[], None, mask_token.is_some()),
             tied: gguf.tensor("output.weight").is_none(),
-            mask_token: gguf.integer("tokenizer.ggml.mask_token_id").and_then(|id| u32::try_from(id).ok()),
+            mask_token,
         };
         config.check().map_err(damaged)?;
         Ok(config)

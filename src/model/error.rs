@@ -24,6 +24,9 @@ pub enum ModelError {
     /// Parts that are right by themselves but do not belong together.
     #[error("{0}")]
     Mismatch(String),
+    /// Options that do not fit the model or the device, or are missing.
+    #[error("{0}")]
+    Options(String),
     /// The file could not be read.
     #[error("{path}: {source}")]
     Io {

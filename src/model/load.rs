@@ -11,6 +11,8 @@ use crate::model::gguf::Gguf;
 use crate::model::kernels;
 use crate::model::loaded::LoadedDenoiser;
 use crate::model::locate::ModelFiles;
+use crate::model::overrides::TokenName;
+use crate::model::recognise::Kind;
 use crate::model::sequence_denoiser::SequenceDenoiser;
 use crate::model::spec::Attention;
 use crate::model::spec::Family;
@@ -21,6 +23,7 @@ use crate::model::spec::SpecialTokens;
 use crate::model::spec::TokenId;
 use crate::model::tokenizer::Tokenizer;
 use crate::model::transformer::Transformer;
+use crate::model::vocab_files;
 use crate::model::weights::Weights;
 
 /// A denoiser and the tokenizer that belongs to it.
@@ -40,6 +43,22 @@ pub struct LoadedModel {
 /// A file is missing, damaged or does not fit the others.
 pub fn load(files: &ModelFiles, device: &OpenDevice, progress: &mut dyn FnMut(f32)) -> Result<LoadedModel, ModelError> {
     let (weights, config) = open_base(files)?;
+    let by_kernels = kernels::run_on(&device.device);
+    let weights = match files.quant {
+        None => weights,
+        Some(quant) if by_kernels => weights.quantised(quant)?,
+        Some(quant) => {
+            let what = format!("--quant {quant} runs on the CPU only, and this is {}", device.name);
+            return Err(ModelError::Options(format!("{what}; add --device cpu or leave it out")));
+        }
+    };
+    let unclear = |reason: String| ModelError::Options(format!("{}: {reason}", files.name));
+    // A canvas adapter is made for a base that continues text.
+    let is_base = files.adapter.is_some() && files.spec.attention.is_none() && config.kind == Kind::Autoregressive;
+    if !is_base {
+        // What the configuration alone leaves open need not wait for the weights.
+        config.kind.resolve(&files.spec, None).map_err(unclear)?;
+    }
     // Building the tokenizer's tables takes as long as expanding a third of the weights, on one core: both at once.
     let (tokenizer, transformer) = std::thread::scope(|scope| {
         let tokenizer = scope.spawn(|| read_tokenizer(files, &weights));
@@ -48,7 +67,7 @@ pub fn load(files: &ModelFiles, device: &OpenDevice, progress: &mut dyn FnMut(f3
     });
     let tokenizer = tokenizer.map_err(|_| ModelError::Mismatch("the tokenizer could not be built".to_owned()))??;
     let transformer = transformer?;
-    if !kernels::run_on(&device.device) {
+    if !by_kernels || files.quant.is_some() {
         weights.release_pages();
     }
     let config = transformer.config();
@@ -58,13 +77,15 @@ pub fn load(files: &ModelFiles, device: &OpenDevice, progress: &mut dyn FnMut(f3
             "the tokenizer has {tokens} tokens, the weights have {rows}: they do not belong together"
         )));
     }
-    if let Some((attention, shift)) = config.diffusion {
+    let mask = MASKS.iter().find(|name| tokenizer.special(name).is_some()).copied();
+    let kind = if is_base { None } else { config.kind.resolve(&files.spec, mask).map_err(unclear)? };
+    if let Some((attention, shift)) = kind {
         let spec = sequence_spec(files, config, &tokenizer, attention, shift)?;
         let denoiser = LoadedDenoiser::Sequence(SequenceDenoiser::new(spec, transformer));
         return Ok(LoadedModel { denoiser, tokenizer: Arc::new(tokenizer), device: device.name.clone() });
     }
     let adapter = files.adapter.as_deref().map(|path| Adapter::load(path, config, &device.device)).transpose()?;
-    let spec = spec(files, config, &tokenizer, adapter.as_ref());
+    let spec = spec(files, config, &tokenizer, adapter.as_ref())?;
     let denoiser = LoadedDenoiser::Canvas(CanvasDenoiser::new(spec, transformer, adapter));
     Ok(LoadedModel { denoiser, tokenizer: Arc::new(tokenizer), device: device.name.clone() })
 }
@@ -86,10 +107,11 @@ fn open_base(files: &ModelFiles) -> Result<(Weights, TransformerConfig), ModelEr
 }
 
 fn read_tokenizer(files: &ModelFiles, weights: &Weights) -> Result<Tokenizer, ModelError> {
-    match (&files.tokenizer, weights) {
+    match (&files.tokenizer, weights.stored()) {
+        (Some(path), _) if path.file_name().is_some_and(|name| name == "vocab.json") => vocab_files::read(path),
         (Some(path), _) => Tokenizer::from_file(path),
         (None, Weights::Gguf(gguf)) => Tokenizer::from_gguf(gguf),
-        (None, Weights::Safetensors { .. }) => {
+        (None, Weights::Safetensors { .. } | Weights::Quantised { .. }) => {
             let path = weights.path().with_file_name("tokenizer.json");
             Err(ModelError::Missing { path, reason: "the tokenizer is missing".to_owned() })
         }
@@ -108,47 +130,68 @@ fn sequence_spec(
     shift: Shift,
 ) -> Result<ModelSpec, ModelError> {
     let named = |names: &[&str]| names.iter().find_map(|name| tokenizer.special(name));
-    let mask = config.mask_token.or_else(|| named(MASKS)).filter(|mask| (*mask as usize) < config.vocab);
-    let Some(mask) = mask else {
-        let reason = "neither config.json nor the tokenizer names a mask token";
-        return Err(ModelError::Mismatch(format!("{}: {reason}; set mask_token_id in config.json", files.name)));
+    let said = |token: &Option<TokenName>| token.as_ref().map(|token| token.find(tokenizer, config.vocab)).transpose();
+    let usual = match &config.kind {
+        Kind::Denoiser { mask, .. } => *mask,
+        _ => None,
     };
-    let eos = named(&["<|endoftext|>", "<|end_of_text|>", "</s>"]);
+    let found = config.mask_token.or_else(|| named(MASKS)).or(usual).filter(|mask| (*mask as usize) < config.vocab);
+    let Some(mask) = said(&files.spec.mask)?.or(found) else {
+        let reason = "neither config.json nor the tokenizer names a mask token";
+        return Err(ModelError::Options(format!("{}: {reason}; name it with --spec mask=TOKEN", files.name)));
+    };
+    let eos = said(&files.spec.eos)?.or_else(|| named(ENDS));
     // DreamOn: a slot that becomes the end of the text disappears.
-    let expand = named(&["<|expand|>", "[expand]", "<expand>"]);
-    let delete = expand.and(eos);
+    let expand = said(&files.spec.expand)?.or_else(|| named(&["<|expand|>", "[expand]", "<expand>"]));
+    let delete = said(&files.spec.delete)?.or_else(|| expand.and(eos));
     let rows = TokenId::try_from(config.vocab).unwrap_or(TokenId::MAX);
-    let banned = (0..rows).filter(|&id| !tokenizer.is_text(id) && Some(id) != expand && Some(id) != delete).collect();
+    let is_banned = |id: TokenId| id == mask || !tokenizer.is_text(id) && Some(id) != expand && Some(id) != delete;
+    let banned = (0..rows).filter(|&id| is_banned(id)).collect();
     Ok(ModelSpec {
         name: files.name.clone(),
         family: config.family,
         attention,
         shift,
         tokens: SpecialTokens { mask, end: None, expand, delete, eos, banned },
-        context_limit: config.context,
+        context_limit: files.spec.context.unwrap_or(config.context),
         prompt: PromptTemplate::Plain,
-        licence: "see the model's own".to_owned(),
+        licence: licence(files),
+        sampler: files.sampler.clone(),
     })
 }
 
+/// Names that ends of a text have.
+const ENDS: &[&str] = &["<|endoftext|>", "<|end_of_text|>", "</s>"];
+
+fn licence(files: &ModelFiles) -> String {
+    files.licence.clone().unwrap_or_else(|| "see the model's own".to_owned())
+}
+
 /// The spec of a base with or without a canvas adapter.
-fn spec(files: &ModelFiles, config: &TransformerConfig, tokenizer: &Tokenizer, adapter: Option<&Adapter>) -> ModelSpec {
+fn spec(
+    files: &ModelFiles,
+    config: &TransformerConfig,
+    tokenizer: &Tokenizer,
+    adapter: Option<&Adapter>,
+) -> Result<ModelSpec, ModelError> {
     let named = |names: &[&str]| names.iter().find_map(|name| tokenizer.special(name));
-    let eos = named(&["<|endoftext|>", "<|end_of_text|>", "</s>"]);
+    let said = files.spec.eos.as_ref().map(|token| token.find(tokenizer, config.vocab)).transpose()?;
+    let eos = said.or_else(|| named(ENDS));
     let end = adapter.map(|adapter| adapter.end).or(eos);
     let mask = adapter.map(|adapter| adapter.mask).or_else(|| named(&["<|fim_pad|>"])).or(eos).unwrap_or(0);
     let rows = TokenId::try_from(config.vocab).unwrap_or(TokenId::MAX);
     let banned = (0..rows).filter(|&id| !tokenizer.is_text(id) && Some(id) != end).collect();
     let fim = ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|im_start|>", "<|im_end|>"];
     let is_qwen_coder = config.family == Family::Qwen2 && fim.iter().all(|token| tokenizer.special(token).is_some());
-    ModelSpec {
+    Ok(ModelSpec {
         name: files.name.clone(),
         family: config.family,
         attention: Attention::Canvas,
         shift: Shift::Right,
         tokens: SpecialTokens { mask, end, expand: None, delete: None, eos, banned },
-        context_limit: config.context,
+        context_limit: files.spec.context.unwrap_or(config.context),
         prompt: if is_qwen_coder { PromptTemplate::QwenCoder } else { PromptTemplate::Plain },
-        licence: if is_qwen_coder { "Apache-2.0".to_owned() } else { "see the model's own".to_owned() },
-    }
+        licence: if is_qwen_coder { "Apache-2.0".to_owned() } else { licence(files) },
+        sampler: None,
+    })
 }

@@ -22,6 +22,7 @@ use crate::diffusion::denoiser::Ask;
 use crate::diffusion::denoiser::Denoiser;
 use crate::diffusion::denoiser::Prediction;
 use crate::diffusion::denoiser::Reuse;
+use crate::diffusion::denoiser::supports_shadows;
 use crate::model::context::HIDDEN;
 use crate::model::error::ModelError;
 use crate::model::kv_cache::KvCache;
@@ -139,6 +140,9 @@ impl SequenceDenoiser {
         let rows: Vec<usize> = ask.slots.iter().map(|&slot| (context + slot).saturating_sub(shift)).collect();
         if rows.is_empty() {
             return Ok(Vec::new());
+        }
+        if ask.shadows && supports_shadows(&self.spec) {
+            return self.with_shadows(ask, &ids);
         }
         let mut lane = self.lanes.remove(&ask.lane).unwrap_or_default();
         let result = match (self.spec.attention, ask.reuse, self.guidance) {
@@ -260,6 +264,34 @@ impl SequenceDenoiser {
         let without = logits.split_off(logits.len() / 2);
         logits.iter_mut().zip(without).for_each(|(with, without)| *with = without + (scale + 1.0) * (*with - without));
         Ok(logits)
+    }
+
+    /// One pass over everything, with a mask behind it for each asked slot that holds a token: at the place of that slot, seeing all
+    /// elements but it, and seen by none.
+    fn with_shadows(&mut self, ask: &Ask<'_>, ids: &[TokenId]) -> Result<Vec<f32>, ModelError> {
+        let (context, len) = (ask.canvas.context().len(), ids.len());
+        let mut shadowed = Vec::new();
+        let mut row = |&slot: &usize| match ask.canvas.slots().get(slot).and_then(|slot| slot.token) {
+            Some(_) => {
+                shadowed.push(context + slot);
+                len + shadowed.len() - 1
+            }
+            None => context + slot,
+        };
+        let rows: Vec<usize> = ask.slots.iter().map(&mut row).collect();
+        let all = len + shadowed.len();
+        let ids: Vec<TokenId> = ids.iter().copied().chain(shadowed.iter().map(|_| self.spec.tokens.mask)).collect();
+        let positions: Vec<usize> = (0..len).chain(shadowed.iter().copied()).collect();
+        let visible = |q: usize, k: usize| match q.checked_sub(len) {
+            None => k < len,
+            Some(shadow) => k == q || k < len && k != shadowed[shadow],
+        };
+        let values: Vec<f32> = (0..all * all).map(|i| if visible(i / all, i % all) { 0.0 } else { HIDDEN }).collect();
+        let bias = Tensor::from_data(TensorData::new(values, [1, all, all]), self.transformer.device());
+        self.forwards.push(Forward { kind: ForwardKind::Denoise, start: 0, len: all });
+        let input = self.transformer.embed(&ids, 1);
+        let passed = self.transformer.forward(Pass { input, positions: &positions, bias: Some(bias), past: None, adapter: None });
+        self.read(&passed, rows.into_iter())
     }
 
     fn pass(

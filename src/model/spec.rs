@@ -93,4 +93,7 @@ pub struct ModelSpec {
     pub prompt: PromptTemplate,
     /// SPDX expression of the weights.
     pub licence: String,
+    /// The sampler of the model's reference, as for `--sampler`, where it is known.
+    #[serde(default)]
+    pub sampler: Option<String>,
 }

@@ -21,17 +21,34 @@ use crate::model::error::ModelError;
 use crate::model::gguf::Gguf;
 use crate::model::spec::TokenId;
 
-const QWEN2_SPLIT: &str =
+pub(super) const QWEN2_SPLIT: &str =
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const LLAMA3_SPLIT: &str =
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const GPT2_SPLIT: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+pub(super) const GPT2_SPLIT: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 const DIGIT_SPLIT: &str = r"\p{N}";
 
 /// ggml's kinds of tokens that matter here.
 const NORMAL: u64 = 1;
 const CONTROL: u64 = 3;
 const USER_DEFINED: u64 = 4;
+
+/// What an id stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TokenKind {
+    /// A piece of text.
+    Text,
+    /// A mark between texts.
+    Special,
+    /// Nothing.
+    Unused,
+}
+
+/// The two halves of a merge, as vocabularies write it.
+pub(super) fn pair(merge: &str) -> Result<(String, String), String> {
+    let (left, right) = merge.split_once(' ').ok_or_else(|| format!("merge {merge:?} is not a pair"))?;
+    Ok((left.to_owned(), right.to_owned()))
+}
 
 /// A byte-level BPE tokenizer.
 pub struct Tokenizer {
@@ -73,17 +90,27 @@ impl Tokenizer {
         if kinds.len() != tokens.len() {
             return Err(format!("{} token types for {} tokens", kinds.len(), tokens.len()));
         }
-        let ids = || (0..).zip(tokens.iter().zip(&kinds));
-        let vocab = ids()
-            .filter(|(_, (_, kind))| **kind == NORMAL)
-            .map(|(id, (token, _))| (token.clone(), id))
-            .collect::<HashMap<_, _>>();
-        let pairs = strings("tokenizer.ggml.merges")?.iter().map(|merge| {
-            let (left, right) = merge.split_once(' ').ok_or_else(|| format!("merge {merge:?} is not a pair"))?;
-            Ok((left.to_owned(), right.to_owned()))
-        });
-        let merges = pairs.collect::<Result<Vec<_>, String>>()?;
-        let vocab = vocab.into_iter().collect::<tokenizers::models::bpe::Vocab>();
+        let kind = |kind: &u64| match *kind {
+            NORMAL => TokenKind::Text,
+            CONTROL | USER_DEFINED => TokenKind::Special,
+            _ => TokenKind::Unused,
+        };
+        let kinds: Vec<TokenKind> = kinds.iter().map(kind).collect();
+        let merges = strings("tokenizer.ggml.merges")?.iter().map(|merge| pair(merge)).collect::<Result<_, _>>()?;
+        Self::assemble(pieces, tokens, &kinds, merges)
+    }
+
+    /// Builds a tokenizer from its parts: how text is split, the token and its kind for each id, and the merges in order.
+    pub(super) fn assemble(
+        pieces: &[&str],
+        tokens: &[String],
+        kinds: &[TokenKind],
+        merges: Vec<(String, String)>,
+    ) -> Result<Self, String> {
+        let ids = || (0..).zip(tokens.iter().zip(kinds));
+        let of_kind =
+            |wanted: TokenKind| ids().filter(move |(_, (_, kind))| **kind == wanted).map(|(id, (token, _))| (token.clone(), id));
+        let vocab = of_kind(TokenKind::Text).collect::<tokenizers::models::bpe::Vocab>();
         let model = BPE::builder().vocab_and_merges(vocab, merges).build().map_err(|error| error.to_string())?;
         let mut inner = tokenizers::Tokenizer::new(ModelWrapper::BPE(model));
         if pieces == [QWEN2_SPLIT] {
@@ -97,10 +124,9 @@ impl Tokenizer {
         pipeline.push(PreTokenizerWrapper::ByteLevel(ByteLevel::new(false, true, false)));
         inner.with_pre_tokenizer(Some(PreTokenizerWrapper::Sequence(Sequence::new(pipeline))));
         inner.with_decoder(Some(DecoderWrapper::ByteLevel(ByteLevel::default())));
-        let special = ids().filter(|(_, (_, kind))| matches!(**kind, CONTROL | USER_DEFINED));
-        let special = special.map(|(id, (token, _))| (token.clone(), id)).collect();
+        let special = of_kind(TokenKind::Special).collect();
         let bytes = tokens.iter().map(|token| bytes_of(token)).collect();
-        let text = kinds.iter().map(|&kind| kind == NORMAL).collect();
+        let text = kinds.iter().map(|kind| *kind == TokenKind::Text).collect();
         Ok(Self { inner, special, bytes, text })
     }
 

@@ -1,4 +1,5 @@
-//! Where weights come from: Hugging Face safetensors (one file or shards) or GGUF, under Hugging Face names, expanded to f32.
+//! Where weights come from: Hugging Face safetensors (one file or shards) or GGUF, under Hugging Face names, expanded to f32 or
+//! brought to fewer bits.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use burn::tensor::Tensor;
 use burn::tensor::TensorData;
+use rayon::prelude::*;
 use safetensors::Dtype;
 use safetensors::SafeTensors;
 
@@ -22,6 +24,8 @@ use crate::model::matrix::Matrix;
 use crate::model::matrix::RowOrder;
 use crate::model::matrix::Stored;
 use crate::model::naming::Naming;
+use crate::model::quantise;
+use crate::model::quantise::Quant;
 use crate::model::rope::Rope;
 use crate::model::spec::Family;
 
@@ -50,6 +54,13 @@ pub enum Weights {
         /// How the checkpoint calls its tensors.
         naming: Naming,
     },
+    /// Others, whose matrices are brought to fewer bits as they are read.
+    Quantised {
+        /// Where they come from.
+        from: Box<Weights>,
+        /// How many bits.
+        quant: Quant,
+    },
 }
 
 impl Weights {
@@ -72,9 +83,33 @@ impl Weights {
         Ok(Self::Safetensors { files, index, naming })
     }
 
+    /// These weights with matrices of fewer bits.
+    ///
+    /// # Errors
+    /// They are in blocks already.
+    pub fn quantised(self, quant: Quant) -> Result<Self, ModelError> {
+        if let Self::Gguf(gguf) = &self {
+            let mut blocks = gguf.names().filter_map(|name| gguf.tensor(name)).map(|tensor| tensor.block);
+            if let Some(block) = blocks.find(|block| block.block().0 > 1) {
+                let reason = format!("{block:?} weights are quantised already; leave --quant {quant} out");
+                return Err(ModelError::Options(format!("{}: {reason}", gguf.path().display())));
+            }
+        }
+        Ok(Self::Quantised { from: Box::new(self), quant })
+    }
+
+    /// The weights as they are in their files.
+    pub fn stored(&self) -> &Self {
+        match self {
+            Self::Quantised { from, .. } => from.stored(),
+            stored => stored,
+        }
+    }
+
     /// The first file.
     pub fn path(&self) -> &Path {
-        match self {
+        match self.stored() {
+            Self::Quantised { .. } => Path::new(""),
             Self::Gguf(gguf) => gguf.path(),
             Self::Safetensors { files, .. } => files.first().map_or(Path::new(""), |(path, _)| path),
         }
@@ -83,6 +118,7 @@ impl Weights {
     /// Whether a tensor is there.
     pub fn contains(&self, name: &str) -> bool {
         match self {
+            Self::Quantised { from, .. } => from.contains(name),
             Self::Gguf(gguf) => gguf_name(name).is_some_and(|name| gguf.tensor(&name).is_some()),
             Self::Safetensors { index, naming, .. } => index.contains_key(&*naming.of(name)),
         }
@@ -99,6 +135,7 @@ impl Weights {
             if found == shape { Ok(()) } else { Err(ModelError::Damaged { path: path.to_owned(), reason: reason() }) }
         };
         match self {
+            Self::Quantised { from, .. } => from.find(name, shape),
             Self::Gguf(gguf) => {
                 let found = gguf_name(name).and_then(|name| gguf.data(&name));
                 let (info, data) = found.ok_or_else(|| missing(gguf.path()))?;
@@ -161,6 +198,7 @@ impl Weights {
             let mut stored = Stored::new(width);
             for piece in pieces {
                 let (block, bytes) = self.find(&piece.name, &[piece.rows, width])?;
+                let (block, bytes) = self.in_form(piece, width, block, bytes)?;
                 stored.push(block, bytes, piece.rows, piece.order.clone());
             }
             return Ok(Matrix::Stored(stored));
@@ -175,6 +213,33 @@ impl Weights {
             rest = more;
         }
         Ok(Matrix::Dense(Tensor::from_data(TensorData::new(values, [rows, width]), device)))
+    }
+
+    /// The rows of a tensor in the form that is wished for, if one is. Rows stay in the order of the file.
+    fn in_form(&self, piece: &Piece, width: usize, block: BlockType, bytes: Mapped) -> Result<(BlockType, Mapped), ModelError> {
+        let Self::Quantised { from, quant } = self else { return Ok((block, bytes)) };
+        let Some(wished) = quant.block(&piece.name, width) else { return Ok((block, bytes)) };
+        let Some(len) = wished.bytes(&[piece.rows, width]).filter(|len| *len > 0) else { return Ok((block, bytes)) };
+        let (row, stored_row) = (len / piece.rows, bytes.bytes().len() / piece.rows);
+        let made = Mapped::filled(len, |out| {
+            let rows = out.par_chunks_exact_mut(row).zip(bytes.bytes().par_chunks_exact(stored_row));
+            let right = rows.map_init(
+                || vec![0.0; width],
+                |values, (out, stored)| {
+                    dequant::expand_here(block, stored, values);
+                    quantise::quantise(wished, values, out);
+                    quantise::is_possible(values)
+                },
+            );
+            if right.reduce(|| true, |a, b| a && b) {
+                return Ok(());
+            }
+            let reason = format!("tensor {} holds values that are not numbers, or too large for {quant}", piece.name);
+            Err(ModelError::Damaged { path: from.path().to_owned(), reason })
+        })?;
+        // The file's pages would stay beside what was made of them.
+        bytes.release_pages();
+        Ok((wished, made))
     }
 
     /// Vectors of some tensors, one after the other: what belongs to the rows of a matrix.
@@ -197,7 +262,7 @@ impl Weights {
     /// values of a pair side by side, and some families rotate a part of each head only.
     pub fn head_order(&self, config: &TransformerConfig) -> Option<HeadOrder> {
         let half = config.head_dim / 2;
-        match self {
+        match self.stored() {
             Self::Gguf(_) if config.family == Family::Llama => {
                 Some((0..config.head_dim).map(|place| 2 * (place % half) + place / half).collect())
             }
@@ -208,8 +273,10 @@ impl Weights {
 
     /// Releases what the system keeps resident of the files, once everything was read.
     pub fn release_pages(&self) {
-        if let Self::Gguf(gguf) = self {
-            gguf.release_pages();
+        match self {
+            Self::Gguf(gguf) => gguf.release_pages(),
+            Self::Safetensors { files, .. } => files.iter().for_each(|(_, map)| map.release_pages()),
+            Self::Quantised { from, .. } => from.release_pages(),
         }
     }
 }

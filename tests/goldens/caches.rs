@@ -45,6 +45,7 @@ fn denoiser(attention: Attention, shift: Shift) -> SequenceDenoiser {
         context_limit: 256,
         prompt: PromptTemplate::Plain,
         licence: String::new(),
+        sampler: None,
     };
     SequenceDenoiser::new(spec, case.transformer())
 }

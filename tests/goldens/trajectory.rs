@@ -183,6 +183,7 @@ fn spec(case: &Case) -> ModelSpec {
         context_limit: config.context,
         prompt: PromptTemplate::Plain,
         licence: String::new(),
+        sampler: None,
     }
 }
 

@@ -152,7 +152,7 @@ impl Sampler for Blockwise {
         }
         let top_k = if self.pick.is_greedy() { self.rule.top_k() } else { DRAWN_FROM.max(self.rule.top_k()) };
         let reuse = self.reuse(&block, elements);
-        Question { slots, top_k, reuse, filter: self.filter, banned: Vec::new() }
+        Question { top_k, reuse, filter: self.filter, ..Question::about(slots) }
     }
 
     fn set_threshold(&mut self, threshold: f32) {

@@ -6,6 +6,7 @@ use crate::diffusion::canvas::Canvas;
 use crate::diffusion::canvas::Op;
 use crate::diffusion::closing::Closing;
 use crate::diffusion::denoiser::Prediction;
+use crate::diffusion::denoiser::supports_shadows;
 use crate::diffusion::filter::Filter;
 use crate::diffusion::sampler::Question;
 use crate::diffusion::sampler::Sampler;
@@ -23,12 +24,16 @@ use crate::diffusion::samplers::klass::Klass;
 use crate::diffusion::samplers::origin::Origin;
 use crate::diffusion::samplers::p2::PathPlanning;
 use crate::diffusion::samplers::quota::Quota;
+use crate::diffusion::samplers::remdm::Remasking;
+use crate::diffusion::samplers::remdm::Remdm;
 use crate::diffusion::samplers::rule::Rule;
 use crate::diffusion::samplers::schedule::DREAM_EPS;
 use crate::diffusion::samplers::schedule::Schedule;
 use crate::diffusion::samplers::threshold::AtLeast;
 use crate::diffusion::samplers::token_edit::TokenEditing;
 use crate::diffusion::samplers::token_edit::TokenEditor;
+use crate::diffusion::samplers::wino::Revoking;
+use crate::diffusion::samplers::wino::Wino;
 use crate::model::spec::Attention;
 use crate::model::spec::ModelSpec;
 use crate::model::spec::Shift;
@@ -57,6 +62,12 @@ pub enum Name {
     Klass,
     /// Path planning: the least sure are masked again.
     P2,
+    /// By the noise schedule, and committed tokens are masked again with a small probability.
+    Remdm,
+    /// The same, the likelier the less sure a token was.
+    RemdmConf,
+    /// What was committed is judged as if it were masked.
+    Wino,
     /// Committed tokens are replaced too.
     TokenEdit,
     /// Slots expand and disappear.
@@ -75,6 +86,9 @@ const NAMES: &[(&str, Name)] = &[
     ("dynamic", Name::Dynamic),
     ("klass", Name::Klass),
     ("p2", Name::P2),
+    ("remdm", Name::Remdm),
+    ("remdm-conf", Name::RemdmConf),
+    ("wino", Name::Wino),
     ("token-edit", Name::TokenEdit),
     ("dreamon", Name::Dreamon),
 ];
@@ -120,6 +134,10 @@ pub struct Choice {
     pub gamma: f32,
     /// Divergence below which a slot counts as still (klass).
     pub divergence: f32,
+    /// Probability below which a token is masked again (wino).
+    pub keep: f32,
+    /// Largest probability with which a token is masked again (remdm).
+    pub eta: Option<f32>,
     /// Steps of a schedule, for each block.
     pub steps: Option<usize>,
     /// Elements of a block; `None` is one block.
@@ -146,6 +164,8 @@ impl Choice {
             factor: 1.0,
             gamma: 0.1,
             divergence: 0.01,
+            keep: Revoking::default().keep,
+            eta: None,
             steps: None,
             block: None,
             at_once: 1,
@@ -156,9 +176,12 @@ impl Choice {
         }
     }
 
-    /// The rule that goes with a model that is a denoiser by itself: DreamOn's where slots expand, SDAR's in blocks, Fast-dLLM's
-    /// threshold otherwise.
+    /// The rule that goes with a model that is a denoiser by itself: that of its reference where it is known, else DreamOn's where
+    /// slots expand, SDAR's in blocks, Fast-dLLM's threshold otherwise.
     pub fn usual(spec: &ModelSpec) -> Self {
+        if let Some(known) = spec.sampler.as_ref().and_then(|text| text.parse().ok()) {
+            return known;
+        }
         Self::new(match spec.attention {
             _ if spec.tokens.expand.is_some() && spec.tokens.delete.is_some() => Name::Dreamon,
             Attention::BlockCausal(_) => Name::Dynamic,
@@ -200,6 +223,24 @@ impl Choice {
             Name::P2 => {
                 let steps = self.steps.unwrap_or(64);
                 return Ok(self.closing(spec, Box::new(PathPlanning::new(steps, self.filter, seed))));
+            }
+            Name::Remdm | Name::RemdmConf => {
+                let by_confidence = self.name == Name::RemdmConf;
+                let eta = self.eta.unwrap_or(if by_confidence { 1.0 } else { 0.02 });
+                let settings = Remasking { steps, eta, by_confidence };
+                return Ok(self.closing(spec, Box::new(Remdm::new(settings, self.filter, seed))));
+            }
+            Name::Wino => {
+                if !supports_shadows(spec) {
+                    return Err(format!(
+                        "the sampler wino needs a model that sees everything at once and reads predictions in place, as LLaDA does; \
+                         {} does not",
+                        spec.name
+                    ));
+                }
+                let defaults = Revoking::default();
+                let settings = Revoking { threshold: threshold(defaults.threshold), keep: self.keep, block: self.block };
+                return Ok(self.closing(spec, Box::new(Wino::new(settings, self.filter, seed))));
             }
             Name::TokenEdit => {
                 let settings = TokenEditing {
@@ -260,6 +301,8 @@ impl Choice {
             "factor" => self.factor = positive()?,
             "gamma" => self.gamma = positive()?,
             "divergence" => self.divergence = positive()?,
+            "keep" => self.keep = share()?,
+            "eta" => self.eta = Some(share()?),
             "steps" => self.steps = Some(count()?),
             "block" => self.block = Some(count()?),
             "at-once" => self.at_once = count()?,
@@ -277,7 +320,7 @@ impl Choice {
                 }
             }
             _ => {
-                let known = "threshold, edit, factor, gamma, divergence, steps, block, at-once, temperature, top-p, top-k, cache, \
+                let known = "threshold, edit, factor, gamma, divergence, keep, eta, steps, block, at-once, temperature, top-p, top-k, cache, \
                              refresh and around";
                 return Err(format!("unknown parameter {key:?}; there are {known}"));
             }
@@ -338,8 +381,9 @@ mod tests {
                 let mut denoiser = Scripted::new(answer.clone(), END);
                 let choice = Choice { block, ..Choice::new(*known) };
                 let built = choice.build(denoiser.spec(), 2, 10, 64, 1);
-                if *known == Name::Dreamon {
-                    assert!(built.err().unwrap().contains("expand and delete"));
+                if let Name::Dreamon | Name::Wino = known {
+                    let says = if *known == Name::Wino { "reads predictions in place" } else { "expand and delete" };
+                    assert!(built.err().unwrap().contains(says));
                     continue;
                 }
                 let mut canvases = [Canvas::new(vec![0, 0], vec![Slot::masked(0); 10], vec![])];

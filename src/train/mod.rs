@@ -1,0 +1,3 @@
+//! Training: examples, the trainable transformer, losses, the loop and its checkpoints.
+
+pub mod example;

@@ -52,7 +52,8 @@ mod tests {
 
     #[test]
     fn parts_that_do_not_fit_are_told() {
-        let sound = Example { tokens: vec![1, 2, 3], targets: vec![None, Some(4), None], context: 1, weights: vec![0.0, 1.0, 0.0] };
+        let sound =
+            Example { tokens: vec![1, 2, 3], targets: vec![None, Some(4), None], context: 1, weights: vec![0.0, 1.0, 0.0] };
         assert!(sound.is_sound());
         for broken in [
             Example { targets: vec![None, Some(4)], ..sound.clone() },

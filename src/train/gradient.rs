@@ -128,11 +128,13 @@ pub fn measure(model: &mut TrainModel, batch: &Batch) -> Result<Measured, ModelE
     if counted.is_empty() {
         return Ok(measured);
     }
-    let hidden = hidden(model, batch).inner();
-    for chunk in counted.chunks(rows_at_once(model)) {
-        measured.add(&predict(model, &hidden, batch, chunk)?);
-    }
-    Ok(measured)
+    model.without_graph(|model| {
+        let hidden = hidden(model, batch);
+        for chunk in counted.chunks(rows_at_once(model)) {
+            measured.add(&predict(model, &hidden, batch, chunk)?);
+        }
+        Ok(measured)
+    })
 }
 
 /// Logits at which the targets of a batch are read, `[targets, vocab]`, on the graph.

@@ -202,6 +202,17 @@ impl TrainModel {
         &self.device
     }
 
+    /// Does something that needs no gradients: nothing is kept for them.
+    pub fn without_graph<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let device = self.device.clone();
+        self.device = device.clone().inner();
+        let before = self.parameters.set_plain(true);
+        let result = work(self);
+        self.parameters.set_plain(before);
+        self.device = device;
+        result
+    }
+
     /// Its parameters.
     pub fn parameters(&self) -> &Parameters {
         &self.parameters

@@ -85,6 +85,8 @@ fn leaf(value: Tensor<2>, trained: bool) -> Tensor<2> {
 #[derive(Clone, Debug, Default)]
 pub struct Parameters {
     list: Vec<Parameter>,
+    /// Whether values are given without a graph, as for measuring and sampling.
+    plain: bool,
 }
 
 impl Parameters {
@@ -101,7 +103,12 @@ impl Parameters {
 
     /// The value of the parameter at a place.
     pub fn value(&self, place: usize) -> Tensor<2> {
-        self.list[place].value()
+        if self.plain { self.list[place].plain() } else { self.list[place].value() }
+    }
+
+    /// Whether values are given without a graph; returns what held before.
+    pub fn set_plain(&mut self, plain: bool) -> bool {
+        std::mem::replace(&mut self.plain, plain)
     }
 
     /// In order.

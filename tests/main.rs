@@ -52,6 +52,8 @@ mod patch_state;
 mod patch_unified;
 #[cfg(unix)]
 mod pty;
+mod train_run;
+mod train_speed;
 mod tui_guide;
 #[cfg(unix)]
 mod tui_pty;

@@ -22,7 +22,6 @@ use crate::hook::place::Allowed;
 use crate::hook::report::Report;
 use crate::hook::scan::finding;
 use crate::model::locate::data_dir;
-use crate::model::locate::locate;
 
 /// A span of a file for the model.
 #[derive(Debug)]
@@ -53,7 +52,7 @@ pub fn answer(
     if questions.is_empty() {
         return Ok(Exit::Ok);
     }
-    let files = match locate(model.model.as_deref()) {
+    let files = match model.files() {
         Ok(files) => files,
         Err(error) => {
             let count = questions.len();

@@ -20,7 +20,6 @@ use crate::cli::print;
 use crate::edit::request::Method;
 use crate::model::device;
 use crate::model::load::load;
-use crate::model::locate::locate;
 
 /// Measure the model and whole edits on this machine, as ratios within one run
 #[derive(Args, Debug)]
@@ -41,7 +40,7 @@ pub struct BenchArgs {
 /// # Errors
 /// See [`Exit`].
 pub fn run(args: &BenchArgs) -> Result<Exit, Failure> {
-    let files = locate(args.model.model.as_deref())?;
+    let files = args.model.files()?;
     let device = device::open(args.model.device)?;
     let start = Instant::now();
     let mut model = load(&files, &device, &mut |_| {})?;

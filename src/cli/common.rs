@@ -1,5 +1,6 @@
 //! Arguments and steps that several commands share.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,9 @@ use crate::edit::request::EditOptions;
 use crate::edit::request::EditRequest;
 use crate::edit::request::Method;
 use crate::model::device::DeviceChoice;
+use crate::model::error::ModelError;
+use crate::model::locate::ModelFiles;
+use crate::model::locate::locate;
 use crate::screen::colour::ColorChoice;
 use crate::text::sanitise_line;
 
@@ -35,6 +39,23 @@ pub struct ModelArgs {
     /// Device: auto, cpu, gpu, gpu:N, or gpu:software
     #[arg(long, value_name = "DEVICE", default_value = "auto", env = "DCODE_DEVICE")]
     pub device: DeviceChoice,
+    /// Canvas adapter in place of the one that lies beside the model, such as a result of `dcode train`
+    #[arg(long, value_name = "FILE", env = "DCODE_ADAPTER")]
+    pub adapter: Option<PathBuf>,
+}
+
+impl ModelArgs {
+    /// Finds the model's files.
+    ///
+    /// # Errors
+    /// As [`locate`].
+    pub fn files(&self) -> Result<ModelFiles, ModelError> {
+        let files = locate(self.model.as_deref())?;
+        Ok(match &self.adapter {
+            Some(adapter) => ModelFiles { adapter: Some(adapter.clone()), ..files },
+            None => files,
+        })
+    }
 }
 
 /// How candidates are made.

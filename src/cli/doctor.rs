@@ -11,7 +11,6 @@ use crate::model::device;
 use crate::model::device::DeviceChoice;
 use crate::model::load::load;
 use crate::model::locate::DEFAULT_MODEL;
-use crate::model::locate::locate;
 use crate::model::locate::places;
 
 /// Show devices, the model and where it was looked for, and versions
@@ -47,7 +46,7 @@ pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
     let gpu = device::open(DeviceChoice::Gpu(None)).map_or_else(|error| error.to_string(), |device| device.name);
     print(&format!("gpu        {gpu}"))?;
     let name = args.model.model.as_deref().unwrap_or(DEFAULT_MODEL);
-    let files = match locate(args.model.model.as_deref()) {
+    let files = match args.model.files() {
         Ok(files) => files,
         Err(error) => {
             print(&format!("model      {name}: not found; looked in"))?;

@@ -46,7 +46,6 @@ use crate::edit::event::Event;
 use crate::edit::proposal::Part;
 use crate::edit::proposal::Proposal;
 use crate::edit::rounds::VerifyEvent;
-use crate::model::locate::locate;
 use crate::patch::apply::FileChange;
 use crate::screen::colour::ColorChoice;
 
@@ -130,7 +129,7 @@ fn edit(args: &EditArgs, color: ColorChoice, layers: &Layers) -> Result<Exit, Fa
     let on_terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let asks = on_terminal && !args.json && !args.dry_run && !args.in_place && !args.stdout && args.plan.is_none();
     check_destination(args, &jobs, asks)?;
-    let files = locate(args.model.model.as_deref())?;
+    let files = args.model.files()?;
     let verifier = args.verify.start(layers, &jobs)?;
     let engine = Engine::start(files, args.model.device)?;
     let session = Session {

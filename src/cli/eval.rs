@@ -32,7 +32,6 @@ use crate::hook::fix::rewrite_span;
 use crate::model::device;
 use crate::model::load::LoadedModel;
 use crate::model::load::load;
-use crate::model::locate::locate;
 use crate::syntax::language::Language;
 
 /// Answer a file of edit cases, one model load for all
@@ -108,7 +107,7 @@ pub fn run(args: &EvalArgs) -> Result<Exit, Failure> {
     if args.recipes {
         return by_recipes(args, &cases);
     }
-    let files = locate(args.model.model.as_deref())?;
+    let files = args.model.files()?;
     let device = device::open(args.model.device)?;
     let mut model = load(&files, &device, &mut |_| {})?;
     let mut answers = Answers::create(&args.out, args.sampling.method.into(), None)?;

@@ -22,7 +22,6 @@ use crate::document::Document;
 use crate::edit::engine::Engine;
 use crate::edit::proposal::Part;
 use crate::edit::proposal::combine;
-use crate::model::locate::locate;
 
 /// Rewrite a span of the text on standard input and print the whole text
 ///
@@ -71,7 +70,7 @@ fn filtered(args: &FilterArgs, input: &[u8]) -> Result<Vec<u8>, Failure> {
     let document = Arc::new(Document::from_bytes(args.stdin_filename.clone(), input.to_vec())?);
     let (spans, resolved) = args.ranges.clone().or_whole(&document).resolve(&document)?;
     args.expect.check(&document, &resolved)?;
-    let engine = Engine::start(locate(args.model.model.as_deref())?, args.model.device)?;
+    let engine = Engine::start(args.model.files()?, args.model.device)?;
     engine.submit(request(Arc::clone(&document), spans.clone(), args.instruction.as_deref(), &args.sampling));
     let candidates = finish(&engine, &mut |_| Ok(()))?;
     let proposals = combine(vec![candidates]);

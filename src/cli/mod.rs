@@ -173,7 +173,7 @@ impl Cli {
     fn check(&self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
         let Some((name, _)) = matches.subcommand() else { return Ok(()) };
         let typed = |id: &&str| matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine);
-        match ["file", "model", "device", "theme"].iter().find(|id| typed(id)) {
+        match ["file", "model", "device", "adapter", "theme"].iter().find(|id| typed(id)) {
             Some(id) => {
                 let what = if *id == "file" { "a file" } else { &format!("--{id}") };
                 let message = format!("{what} before `{name}` means nothing to it; write it behind\n");

@@ -18,7 +18,6 @@ use crate::cli::tui::host::FileHost;
 use crate::cli::write::Place;
 use crate::document::Document;
 use crate::edit::engine::Engine;
-use crate::model::locate::locate;
 use crate::screen::colour::ColorChoice;
 use crate::screen::colour::Depth;
 use crate::syntax::language::Language;
@@ -44,7 +43,7 @@ pub fn run(file: Option<&Path>, model: &ModelArgs, theme: &str, color: ColorChoi
     if let (Some(file), Some(document)) = (file, &document) {
         SecretArgs::default().check(&Place::of(file)?, document)?;
     }
-    let engine = Engine::start(locate(model.model.as_deref())?, model.device)?;
+    let engine = Engine::start(model.files()?, model.device)?;
     let taste = Taste::of(Some(theme), None)?;
     session(file, document.as_ref(), &mut Adapter::new(engine), color, taste)?;
     Ok(Exit::Ok)

@@ -115,9 +115,9 @@ impl Loss {
             Self::Weighted(normalisation) => {
                 Factors { fixed: weighted(targets, sequences, normalisation), by_probability: zeros }
             }
-            Self::Path => path(targets, |_| true),
+            Self::Path => path(targets),
             Self::Mixture { wrong, right } => {
-                let mut factors = path(targets, |target| target.seen != Seen::Right);
+                let mut factors = path(targets);
                 for (weight, seen) in [(wrong, Seen::Wrong), (right, Seen::Right)] {
                     let count = targets.iter().filter(|target| target.seen == seen).count() as f64;
                     let added = factors.fixed.iter_mut().zip(targets).filter(|(_, target)| target.seen == seen);
@@ -142,7 +142,9 @@ fn weighted(targets: &[Target], sequences: usize, normalisation: Normalisation) 
     targets.iter().map(|target| f64::from(target.weight) * share(target)).collect()
 }
 
-fn path(targets: &[Target], counts: impl Fn(&Target) -> bool) -> Factors {
+/// Of what is masked or wrong; a token that is right already has no label there.
+fn path(targets: &[Target]) -> Factors {
+    let counts = |target: &Target| target.seen != Seen::Right;
     let count = targets.iter().filter(|target| counts(target)).count().max(1) as f64;
     let factor = |target: &Target, value: f64| if counts(target) { value / count } else { 0.0 };
     Factors {

@@ -7,6 +7,8 @@ use serde::Deserialize;
 use sha2::Digest;
 use sha2::Sha256;
 
+use crate::model::spec::Attention;
+use crate::model::spec::Shift;
 use crate::train::error::TrainError;
 use crate::train::loss::Loss;
 use crate::train::loss::Normalisation;
@@ -69,6 +71,18 @@ pub enum NewFamily {
     Sdar,
     /// Autoregressive.
     Llama,
+}
+
+impl NewFamily {
+    /// Who sees whom, with blocks of this size where there are any, and where predictions are read.
+    pub fn sees(self, block: Option<usize>) -> (Attention, Shift) {
+        match self {
+            Self::Llada => (Attention::Bidirectional, Shift::None),
+            Self::Dream => (Attention::Bidirectional, Shift::Right),
+            Self::Sdar => (Attention::BlockCausal(block.unwrap_or(1)), Shift::None),
+            Self::Llama => (Attention::Causal, Shift::Right),
+        }
+    }
 }
 
 /// Sizes of a new model.

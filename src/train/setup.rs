@@ -29,7 +29,6 @@ use crate::train::files;
 use crate::train::files::SourceFiles;
 use crate::train::model::TrainModel;
 use crate::train::recipe::Base;
-use crate::train::recipe::NewFamily;
 use crate::train::recipe::NewModel;
 use crate::train::recipe::Recipe;
 use crate::train::recipe::Trained;
@@ -98,10 +97,7 @@ fn new_model(
     let (mask, end) = (special(vocabulary::MASK)?, special(vocabulary::END)?);
     let json = config_json(new, tokenizer.vocab_size(), mask, end);
     let config = TransformerConfig::from_json(&json.to_string(), &recipe.path)?;
-    let (attention, shift) = match new.family {
-        NewFamily::Llama => (Attention::Causal, Shift::Right),
-        _ => config.diffusion.unwrap_or((Attention::Bidirectional, Shift::None)),
-    };
+    let (attention, shift) = new.family.sees(new.block);
     let mut random = StdRng::seed_from_u64(recipe.seed);
     let model = TrainModel::random(config, &device.device, &mut random)?;
     Ok(Setup {

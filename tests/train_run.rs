@@ -214,7 +214,7 @@ fn a_loss_that_is_no_number_is_guarded_against() {
     place.recipe("r.toml", &(wild + &MASK.replace("steps = 12", "steps = 60")));
     place.refused(&["--recipe", "r.toml", "--out", "run"], 6, "not a number since step");
     let text = std::fs::read_to_string(place.path("run/metrics.jsonl")).unwrap();
-    assert!(text.lines().last().unwrap().contains("\"loss\":null"), "{text}");
+    assert!(text.lines().last().unwrap().contains("\"norm\":null"), "{text}");
 }
 
 /// The result of a run is a model of the engine, with the same logits as in training.

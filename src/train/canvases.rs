@@ -296,9 +296,9 @@ mod tests {
 
     #[test]
     fn canvases_surround_a_span_of_the_text_and_share_their_context() {
-        let text = include_str!("canvases.rs").to_owned();
+        let text = include_str!("model.rs").to_owned();
         let tokenizer = tokenizer(&text);
-        let files = [SourceFile { path: "canvases.rs".into(), text: text.clone() }];
+        let files = [SourceFile { path: "model.rs".into(), text: text.clone() }];
         let pair = Pair {
             instr: "Rename it.".to_owned(),
             pre: "let a = 1;\n".to_owned(),

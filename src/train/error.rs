@@ -42,7 +42,7 @@ pub enum TrainError {
     },
     /// The loss is no number any more.
     #[error(
-        "the loss is not a number since step {step}; lower optimiser.rate or raise optimiser.warmup, then go on with --resume"
+        "the loss or its gradient is not a number since step {step}; lower optimiser.rate or raise optimiser.warmup, then go on with --resume"
     )]
     Diverged {
         /// The first of the steps that were left out.

@@ -9,6 +9,7 @@ pub mod error;
 pub mod example;
 pub mod export;
 pub mod files;
+mod fused;
 pub mod gradient;
 pub mod loss;
 pub mod mdlm;

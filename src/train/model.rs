@@ -1,5 +1,5 @@
-//! A transformer that can be trained: the arithmetic of the inference transformer in plain operations that Burn differentiates, on
-//! every device alike.
+//! A transformer that can be trained: the arithmetic of the inference transformer in operations that Burn differentiates, on every
+//! device alike (on the CPU three of them in one pass each, see `fused.rs`).
 //!
 //! The inference transformer computes with kernels of its own on the CPU, through which no gradient flows. What the two share is
 //! sizes, names, rotary tables and the reading of weights; that they compute the same is tested on the goldens of each family.
@@ -8,8 +8,6 @@ use burn::tensor::Device;
 use burn::tensor::Int;
 use burn::tensor::Tensor;
 use burn::tensor::TensorData;
-use burn::tensor::activation::silu;
-use burn::tensor::activation::softmax;
 use rand::rngs::StdRng;
 
 use crate::model::config::TransformerConfig;
@@ -22,6 +20,7 @@ use crate::model::weights::Piece;
 use crate::model::weights::Weights;
 use crate::train::adapter::AdapterPlaces;
 use crate::train::adapter::LowRankPlaces;
+use crate::train::fused;
 use crate::train::parameters::Kind;
 use crate::train::parameters::Parameters;
 use crate::train::parameters::normal;
@@ -261,7 +260,7 @@ impl TrainModel {
                 gate = gate + term.clone().narrow(1, 0, c.intermediate);
                 up = up + term.narrow(1, c.intermediate, c.intermediate);
             }
-            rows = rows + self.linear(silu(gate) * up, block.down_proj, updates.map(|updates| &updates.down));
+            rows = rows + self.linear(fused::swiglu(gate, up), block.down_proj, updates.map(|updates| &updates.down));
         }
         Passed { hidden: self.rms_norm(rows, self.norm), keys_values }
     }
@@ -302,8 +301,7 @@ impl TrainModel {
 
     /// Normalises rows `[rows, width]`.
     fn rms_norm(&self, rows: Tensor<2>, weight: usize) -> Tensor<2> {
-        let mean_square = rows.clone().square().mean_dim(1);
-        rows * (mean_square + self.config.rms_norm_eps).sqrt().recip() * self.parameters.value(weight)
+        fused::rms_norm(rows, self.parameters.value(weight), self.config.rms_norm_eps)
     }
 
     /// Queries `[batch, heads, seq, head_dim]`, scaled, and keys and values `[batch, kv_heads, seq, head_dim]`.
@@ -351,7 +349,7 @@ fn attend(queries: Tensor<4>, keys: Tensor<4>, values: Tensor<4>, bias: Option<T
         Some(bias) => scores + bias,
         None => scores,
     };
-    let shares = softmax(scores, 3).reshape([batch, kv_heads, heads / kv_heads * seq, count]);
+    let shares = fused::softmax(scores).reshape([batch, kv_heads, heads / kv_heads * seq, count]);
     shares.matmul(values).reshape([batch, heads, seq, head_dim])
 }
 

@@ -78,6 +78,9 @@ impl AdapterPlaces {
     }
 }
 
+/// Gives the factor `a` or `b` of the update with this name, in this shape.
+type Factors<'a> = dyn FnMut(&str, &str, [usize; 2]) -> Result<Tensor<2>, ModelError> + 'a;
+
 /// The updates of a block: name, width of the input and of the output.
 fn shapes(c: &TransformerConfig) -> [(&'static str, usize, usize); 4] {
     [
@@ -139,7 +142,7 @@ impl TrainModel {
         header: Header,
         mask_in: Tensor<2>,
         end_out: Tensor<2>,
-        value: &mut dyn FnMut(&str, &str, [usize; 2]) -> Result<Tensor<2>, ModelError>,
+        value: &mut Factors<'_>,
     ) -> Result<(), ModelError> {
         let config = self.config().clone();
         let parameters = self.parameters_mut();

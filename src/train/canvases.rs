@@ -252,13 +252,8 @@ impl Slots {
         let near = |runs: &[i32], slot: usize| 0.75f32.powi(runs[slot] - 1);
         let weight = |slot: usize| match slot.checked_sub(self.len + 1) {
             // Behind the first `end` little is left to learn.
-            Some(behind) => {
-                if behind < 6 {
-                    0.05
-                } else {
-                    0.0
-                }
-            }
+            Some(behind) if behind < 6 => 0.05,
+            Some(_) => 0.0,
             None if self.masked[slot] => 0.1 + 0.6 * near(&left, slot) + 0.3 * near(&right, slot),
             None => 0.0,
         };

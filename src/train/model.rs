@@ -66,6 +66,9 @@ pub struct TrainModel {
     pub(super) adapter: Option<AdapterPlaces>,
 }
 
+/// Gives the value of the parameter with this name, shape and kind.
+type Values<'a> = dyn FnMut(&str, &[usize], Kind) -> Result<Tensor<2>, ModelError> + 'a;
+
 /// Keys and values of earlier elements for each block, `[batch, kv_heads, elements, head_dim]`.
 pub type Past = Vec<(Tensor<4>, Tensor<4>)>;
 
@@ -132,11 +135,7 @@ impl TrainModel {
         })
     }
 
-    fn build(
-        config: TransformerConfig,
-        device: &Device,
-        value: &mut dyn FnMut(&str, &[usize], Kind) -> Result<Tensor<2>, ModelError>,
-    ) -> Result<Self, ModelError> {
+    fn build(config: TransformerConfig, device: &Device, value: &mut Values<'_>) -> Result<Self, ModelError> {
         let c = &config;
         if c.experts.is_some() {
             return Err(ModelError::Mismatch("a mixture of experts cannot be trained; choose a dense model".to_owned()));

@@ -74,6 +74,8 @@ impl std::fmt::Debug for Rules {
     }
 }
 
+// One for each parameter, nearly all of one kind.
+#[allow(clippy::large_enum_variant)]
 enum State {
     AdamW(AdamWState<2>),
     Muon(MuonState<2>),

@@ -157,7 +157,7 @@ impl<'a> Run<'a> {
         let mut optimiser = Optimiser::new(recipe.optimiser());
         let progress = match &checkpoint {
             Some(checkpoint) => {
-                restore(&mut setup.model, checkpoint)?;
+                restore(&mut setup.model, checkpoint, &Checkpoint::path(folder))?;
                 let find = |name: &str| checkpoint.find(&format!("optimiser.{name}")).map(<[f32]>::to_vec);
                 optimiser.restore(setup.model.parameters(), find);
                 checkpoint.progress.clone()
@@ -388,13 +388,13 @@ impl<'a> Run<'a> {
 }
 
 /// Puts the parameters of a checkpoint into the model.
-fn restore(model: &mut TrainModel, checkpoint: &Checkpoint) -> Result<(), TrainError> {
+fn restore(model: &mut TrainModel, checkpoint: &Checkpoint, path: &Path) -> Result<(), TrainError> {
     let device = model.device().clone().inner();
     for parameter in model.parameters_mut().iter_mut().filter(|parameter| parameter.trained) {
         let values = checkpoint.find(&format!("model.{}", parameter.name)).filter(|values| values.len() == parameter.len());
         let Some(values) = values else {
             let reason = format!("{} is missing or has another size", parameter.name);
-            return Err(TrainError::Checkpoint { path: PathBuf::from("checkpoint.safetensors"), reason });
+            return Err(TrainError::Checkpoint { path: path.to_owned(), reason });
         };
         let shape = parameter.plain().dims();
         parameter.set(tensor(values.to_vec(), shape, &device));

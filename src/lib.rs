@@ -1,7 +1,7 @@
 //! dcode rewrites a selected span of a source file in place with a masked-diffusion code model.
 //!
 //! One direction of knowledge: `document` and `syntax` know no model; `diffusion` knows canvases and predictions but no tensor;
-//! tensors live in `model` only; `patch` knows no model; `edit` joins them; `cli` and `tui` are thin shells over it.
+//! tensors live in `model` and `train` only; `patch` knows no model; `edit` joins them; `cli` and `tui` are thin shells over it.
 
 #![recursion_limit = "256"]
 
@@ -18,5 +18,6 @@ pub mod patch;
 pub mod screen;
 pub mod syntax;
 pub mod text;
+pub mod train;
 pub mod tui;
 pub mod verify;

@@ -57,6 +57,8 @@ mod patch_state;
 mod patch_unified;
 #[cfg(unix)]
 mod pty;
+mod train_run;
+mod train_speed;
 #[cfg(unix)]
 mod tui_commands;
 mod tui_guide;

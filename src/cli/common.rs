@@ -1,5 +1,6 @@
 //! Arguments and steps that several commands share.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +47,9 @@ pub struct ModelArgs {
     /// What a model's files do not say of it: attention, shift, mask, expand, delete, eos, context (see docs/models.md)
     #[arg(long, value_name = "KEY=VALUE,…")]
     pub spec: Option<SpecOverrides>,
+    /// Canvas adapter in place of the one that lies beside the model, such as a result of `dcode train`
+    #[arg(long, value_name = "FILE", env = "DCODE_ADAPTER")]
+    pub adapter: Option<PathBuf>,
 }
 
 impl ModelArgs {
@@ -54,7 +58,11 @@ impl ModelArgs {
     /// # Errors
     /// As [`locate`].
     pub fn files(&self) -> Result<ModelFiles, ModelError> {
-        Ok(locate(self.model.as_deref())?.with(self.spec.clone().unwrap_or_default(), self.quant))
+        let files = locate(self.model.as_deref())?.with(self.spec.clone().unwrap_or_default(), self.quant);
+        Ok(match &self.adapter {
+            Some(adapter) => ModelFiles { adapter: Some(adapter.clone()), ..files },
+            None => files,
+        })
     }
 }
 

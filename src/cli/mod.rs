@@ -33,6 +33,7 @@ pub mod select;
 pub mod session;
 pub mod show;
 pub mod steer;
+pub mod train;
 pub mod trust;
 pub mod tui;
 pub mod undo;
@@ -90,6 +91,7 @@ enum Command {
     Model(model::ModelCommandArgs),
     Doctor(doctor::DoctorArgs),
     Bench(bench::BenchArgs),
+    Train(Box<train::TrainArgs>),
     /// Print shell completions
     Completions {
         /// The shell
@@ -173,7 +175,7 @@ impl Cli {
     fn check(&self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
         let Some((name, _)) = matches.subcommand() else { return Ok(()) };
         let typed = |id: &&str| matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine);
-        match ["file", "model", "device", "quant", "spec", "theme"].iter().find(|id| typed(id)) {
+        match ["file", "model", "device", "adapter", "quant", "spec", "theme"].iter().find(|id| typed(id)) {
             Some(id) => {
                 let what = if *id == "file" { "a file" } else { &format!("--{id}") };
                 let message = format!("{what} before `{name}` means nothing to it; write it behind\n");
@@ -207,6 +209,7 @@ fn run(cli: &Cli, layers: &Layers) -> Result<Exit, Failure> {
         Some(Command::Model(args)) => model::run(args),
         Some(Command::Doctor(args)) => doctor::run(args),
         Some(Command::Bench(args)) => bench::run(args),
+        Some(Command::Train(args)) => train::run(args),
         Some(Command::Completions { shell }) => completions(*shell),
     }
 }

@@ -1,5 +1,6 @@
 //! The canvas adapter: low-rank updates of the fused projections, an input vector for `mask`, an output row for `end`.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -108,15 +109,34 @@ impl Adapter {
     }
 }
 
-/// The metadata of an adapter file.
-struct Header {
-    rank: usize,
-    mask: TokenId,
-    end: TokenId,
+/// What an adapter file says of itself in its metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Rank of all updates.
+    pub rank: usize,
+    /// Id that stands for a masked slot.
+    pub mask: TokenId,
+    /// Id that closes a span.
+    pub end: TokenId,
 }
 
 impl Header {
-    fn read(weights: &Weights) -> Result<Self, String> {
+    /// The metadata of a file with this header.
+    pub fn metadata(&self) -> HashMap<String, String> {
+        let entries = [
+            ("format", "dcode-canvas-adapter".to_owned()),
+            ("rank", self.rank.to_string()),
+            ("mask_token_id", self.mask.to_string()),
+            ("end_token_id", self.end.to_string()),
+        ];
+        entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+
+    /// Reads the metadata of an adapter file.
+    ///
+    /// # Errors
+    /// The file is no canvas adapter, or its rank is not possible.
+    pub fn read(weights: &Weights) -> Result<Self, String> {
         let Weights::Safetensors { files, .. } = weights else { return Err("not a safetensors file".to_owned()) };
         let (_, map) = files.first().ok_or("no file")?;
         let (_, metadata) = SafeTensors::read_metadata(map.bytes()).map_err(|error| error.to_string())?;

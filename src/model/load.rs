@@ -90,7 +90,11 @@ pub fn load(files: &ModelFiles, device: &OpenDevice, progress: &mut dyn FnMut(f3
     Ok(LoadedModel { denoiser, tokenizer: Arc::new(tokenizer), device: device.name.clone() })
 }
 
-fn open_base(files: &ModelFiles) -> Result<(Weights, TransformerConfig), ModelError> {
+/// Opens the weights of a model and reads its sizes.
+///
+/// # Errors
+/// A file is missing or damaged.
+pub fn open_base(files: &ModelFiles) -> Result<(Weights, TransformerConfig), ModelError> {
     match (&files.config, files.base.as_slice()) {
         (None, [gguf]) => {
             let gguf = Gguf::open(gguf)?;
@@ -106,7 +110,11 @@ fn open_base(files: &ModelFiles) -> Result<(Weights, TransformerConfig), ModelEr
     }
 }
 
-fn read_tokenizer(files: &ModelFiles, weights: &Weights) -> Result<Tokenizer, ModelError> {
+/// Reads the tokenizer of a model.
+///
+/// # Errors
+/// A file is missing or damaged.
+pub fn read_tokenizer(files: &ModelFiles, weights: &Weights) -> Result<Tokenizer, ModelError> {
     match (&files.tokenizer, weights.stored()) {
         (Some(path), _) if path.file_name().is_some_and(|name| name == "vocab.json") => vocab_files::read(path),
         (Some(path), _) => Tokenizer::from_file(path),

@@ -1,4 +1,4 @@
-//! The transformer, its weights and its tokenizer. Tensors live here only.
+//! The transformer, its weights and its tokenizer. Tensors live here, and in `train`.
 
 pub mod adapter;
 pub mod agreement;

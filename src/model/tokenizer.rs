@@ -21,7 +21,8 @@ use crate::model::error::ModelError;
 use crate::model::gguf::Gguf;
 use crate::model::spec::TokenId;
 
-pub(super) const QWEN2_SPLIT: &str =
+/// The pattern by which Qwen2 splits text before its merges.
+pub(crate) const QWEN2_SPLIT: &str =
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const LLAMA3_SPLIT: &str =
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";

@@ -29,6 +29,11 @@ impl Case {
         Self { name, group, json, folder: folder.to_owned(), tensors: read("expected.safetensors").unwrap_or_default() }
     }
 
+    /// A file of the case.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     pub fn config(&self) -> TransformerConfig {
         let path = self.folder.join("config.json");
         TransformerConfig::from_json(&std::fs::read_to_string(&path).unwrap(), &path).unwrap()
@@ -67,6 +72,7 @@ impl Case {
         let view = tensors.tensor(name).unwrap_or_else(|error| panic!("{}: {name}: {error}", self.name));
         let words = view.data().chunks_exact(4).map(|bytes| <[u8; 4]>::try_from(bytes).unwrap());
         let values = match view.dtype() {
+            Dtype::U8 => view.data().iter().map(|&byte| f32::from(byte)).collect(),
             Dtype::F32 => words.map(f32::from_le_bytes).collect(),
             Dtype::I32 => words.map(|word| i32::from_le_bytes(word) as f32).collect(),
             other => panic!("{}: {name} is {other:?}", self.name),

@@ -83,7 +83,7 @@ with_vector_units! {
 
 with_vector_units! {
     /// Divides `values` by their root mean square and multiplies them by `weight`, into `out`.
-    pub(super) fn normalise(values: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
+    pub(crate) fn normalise(values: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
         let mean_square = sum_of(values, |value| value * value) / values.len() as f32;
         let factor = 1.0 / (mean_square + eps).sqrt();
         for ((out, value), weight) in out.iter_mut().zip(values).zip(weight) {
@@ -94,9 +94,75 @@ with_vector_units! {
 
 with_vector_units! {
     /// `silu(gate) * up`, into `out`.
-    pub(super) fn gated(gate: &[f32], up: &[f32], out: &mut [f32]) {
+    pub(crate) fn gated(gate: &[f32], up: &[f32], out: &mut [f32]) {
         for ((out, &gate), &up) in out.iter_mut().zip(gate).zip(up) {
             *out = gate * up / (1.0 + exp(-gate));
+        }
+    }
+}
+
+with_vector_units! {
+    /// The share of each value's exponential, into `out`.
+    pub(crate) fn softmax(values: &[f32], out: &mut [f32]) {
+        let mut top = f32::NEG_INFINITY;
+        for &value in values {
+            top = if value > top { value } else { top };
+        }
+        for (out, &value) in out.iter_mut().zip(values) {
+            *out = exp(value - top);
+        }
+        let factor = 1.0 / sum_of(out, |value| value);
+        out.iter_mut().for_each(|out| *out *= factor);
+    }
+}
+
+with_vector_units! {
+    /// What a gradient of shares is for the values they were made from, into `out`.
+    pub(crate) fn softmax_gradient(shares: &[f32], gradient: &[f32], out: &mut [f32]) {
+        for ((out, &share), &gradient) in out.iter_mut().zip(shares).zip(gradient) {
+            *out = share * gradient;
+        }
+        let sum = sum_of(out, |value| value);
+        for (out, &share) in out.iter_mut().zip(shares) {
+            *out -= share * sum;
+        }
+    }
+}
+
+with_vector_units! {
+    /// What a gradient of normalised values is for the values, into `out`, and for the weights, added to `sums`.
+    pub(crate) fn normalise_gradient(
+        values: &[f32],
+        weight: &[f32],
+        gradient: &[f32],
+        eps: f32,
+        out: &mut [f32],
+        sums: &mut [f32]
+    ) {
+        let factor = 1.0 / (sum_of(values, |value| value * value) / values.len() as f32 + eps).sqrt();
+        for ((out, &value), (&weight, &gradient)) in out.iter_mut().zip(values).zip(weight.iter().zip(gradient)) {
+            *out = gradient * weight * value * factor;
+        }
+        let mean = sum_of(out, |value| value) / values.len() as f32;
+        for (((out, sum), &value), (&weight, &gradient)) in
+            out.iter_mut().zip(sums.iter_mut()).zip(values).zip(weight.iter().zip(gradient))
+        {
+            let normed = value * factor;
+            *out = factor * (gradient * weight - normed * mean);
+            *sum += gradient * normed;
+        }
+    }
+}
+
+with_vector_units! {
+    /// What a gradient of `silu(gate) * up` is for both.
+    pub(crate) fn gated_gradient(gate: &[f32], up: &[f32], gradient: &[f32], to_gate: &mut [f32], to_up: &mut [f32]) {
+        for (((to_gate, to_up), &gate), (&up, &gradient)) in
+            to_gate.iter_mut().zip(to_up.iter_mut()).zip(gate).zip(up.iter().zip(gradient))
+        {
+            let open = 1.0 / (1.0 + exp(-gate));
+            *to_up = gradient * gate * open;
+            *to_gate = gradient * up * open * (1.0 + gate * (1.0 - open));
         }
     }
 }

@@ -1,0 +1,30 @@
+//! Training: examples, the trainable transformer, losses, the loop and its checkpoints.
+
+pub mod adapter;
+pub mod alignment;
+pub mod batch;
+pub mod canvases;
+pub mod checkpoint;
+pub mod error;
+pub mod example;
+pub mod export;
+pub mod files;
+mod fused;
+pub mod gradient;
+pub mod loss;
+pub mod mdlm;
+pub mod metrics;
+pub mod model;
+pub mod optimiser;
+pub mod order;
+pub mod parameters;
+pub mod plot;
+pub mod policy;
+pub mod recipe;
+pub mod run;
+pub mod sampling;
+pub mod schedule;
+pub mod setup;
+pub mod visibility;
+pub mod vocabulary;
+pub mod windows;

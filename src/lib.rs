@@ -17,5 +17,6 @@ pub mod patch;
 pub mod screen;
 pub mod syntax;
 pub mod text;
+pub mod train;
 pub mod tui;
 pub mod verify;

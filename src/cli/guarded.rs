@@ -2,7 +2,6 @@
 //!
 //! Their text would lie in the journal and in plans too, where nobody expects it.
 
-use std::ffi::OsStr;
 use std::path::Path;
 
 use clap::Args;
@@ -12,10 +11,10 @@ use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::say;
 use crate::cli::write::Place;
+use crate::config::places::IGNORE_FILE;
 use crate::document::Document;
-
-/// Name of the file in the root of a work tree, with the syntax of `.gitignore`.
-const IGNORE_FILE: &str = ".dcodeignore";
+use crate::text::secret::holds_private_key;
+use crate::text::secret::is_secret_name;
 
 /// Whether files that look like secrets may be edited.
 #[derive(Args, Clone, Copy, Debug, Default)]
@@ -74,57 +73,5 @@ impl SecretArgs {
             notes.push(format!("note: {shown} is ignored by git; whatever makes it may overwrite the edit"));
         }
         Ok(notes)
-    }
-}
-
-/// Whether a file of this name holds secrets as a rule.
-fn is_secret_name(name: &OsStr) -> bool {
-    let name = name.to_string_lossy().to_ascii_lowercase();
-    let example = ["example", "sample", "template", "dist", "test"].iter().any(|word| name.ends_with(&format!(".{word}")));
-    let endings = [".pem", ".key", ".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".tfstate", ".ppk"];
-    let names = [
-        ".env",
-        ".netrc",
-        "_netrc",
-        ".npmrc",
-        ".pypirc",
-        ".pgpass",
-        ".htpasswd",
-        ".git-credentials",
-        "credentials",
-        "credentials.json",
-        "credentials.toml",
-        "id_rsa",
-        "id_dsa",
-        "id_ecdsa",
-        "id_ed25519",
-        "secrets.yml",
-        "secrets.yaml",
-        "secrets.json",
-        "secrets.toml",
-    ];
-    !example
-        && (names.contains(&name.as_str()) || name.starts_with(".env.") || endings.iter().any(|ending| name.ends_with(ending)))
-}
-
-/// Whether the text has a private key in its usual armour.
-fn holds_private_key(text: &str) -> bool {
-    text.lines().any(|line| line.trim_start().starts_with("-----BEGIN ") && line.trim_end().ends_with("PRIVATE KEY-----"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_and_contents() {
-        for name in [".env", ".env.local", ".ENV", "server.pem", "id_rsa", "a.key", "prod.tfstate", ".netrc", "credentials"] {
-            assert!(is_secret_name(OsStr::new(name)), "{name}");
-        }
-        for name in [".env.example", "env.rs", "id_rsa.pub", "keys.rs", "credentials.rs", "environment", "pem.py", ".envrc"] {
-            assert!(!is_secret_name(OsStr::new(name)), "{name}");
-        }
-        assert!(holds_private_key("x\n-----BEGIN OPENSSH PRIVATE KEY-----\r\nabc\n"));
-        assert!(!holds_private_key("-----BEGIN PUBLIC KEY-----\nlet x = \"-----BEGIN PRIVATE KEY-----\";\n"));
     }
 }

@@ -5,6 +5,7 @@ pub mod apply;
 pub mod bench;
 pub mod common;
 pub mod config;
+pub mod corpus;
 pub mod defaults;
 pub mod doctor;
 pub mod edit;
@@ -32,6 +33,7 @@ pub mod select;
 pub mod session;
 pub mod show;
 pub mod steer;
+pub mod train;
 pub mod trust;
 pub mod tui;
 pub mod undo;
@@ -88,6 +90,7 @@ enum Command {
     Eval(Box<eval::EvalArgs>),
     Doctor(doctor::DoctorArgs),
     Bench(bench::BenchArgs),
+    Train(train::TrainArgs),
     /// Print shell completions
     Completions {
         /// The shell
@@ -204,6 +207,7 @@ fn run(cli: &Cli, layers: &Layers) -> Result<Exit, Failure> {
         Some(Command::Eval(args)) => eval::run(args),
         Some(Command::Doctor(args)) => doctor::run(args),
         Some(Command::Bench(args)) => bench::run(args),
+        Some(Command::Train(args)) => train::run(args),
         Some(Command::Completions { shell }) => completions(*shell),
     }
 }

@@ -11,15 +11,12 @@ use crate::cli::exit::Failure;
 /// Train a model, and build what it learns from
 #[derive(Args, Debug)]
 pub struct TrainArgs {
-    /// What to do
     #[command(subcommand)]
-    pub command: TrainCommand,
+    command: TrainCommand,
 }
 
-/// The parts of training.
 #[derive(Debug, Subcommand)]
-pub enum TrainCommand {
-    /// Make shards of tokens
+enum TrainCommand {
     Corpus(Box<CorpusArgs>),
 }
 

@@ -314,7 +314,7 @@ fn without_duplicates(mut files: Vec<Kept>, left_out: &mut LeftOut, progress: &m
             index.insert(&file.signature, u32::try_from(unique.len()).unwrap_or(u32::MAX));
             unique.push(file);
         }
-        if number % CHUNK == 0 {
+        if number.is_multiple_of(CHUNK) {
             progress(Progress::Compared(number, all));
         }
     }

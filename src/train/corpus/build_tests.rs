@@ -43,7 +43,7 @@ impl Place {
 
     fn names(&self, out: &str, kind: ShardKind, set: Set) -> Vec<String> {
         let records = Records::open(&self.path(out), kind, set, &tokenizer()).unwrap();
-        (0..records.len()).map(|number| records.get(number).unwrap().name().to_owned()).collect()
+        records.iter().map(|record| record.name().to_owned()).collect()
     }
 }
 

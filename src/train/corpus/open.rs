@@ -81,6 +81,11 @@ impl Records {
         self.shards.get(shard as usize)?.record(record as usize)
     }
 
+    /// All records in order.
+    pub fn iter(&self) -> impl Iterator<Item = Record<'_>> {
+        (0..self.len()).filter_map(|number| self.get(number))
+    }
+
     /// A record, each as likely as every other.
     pub fn draw(&self, random: &mut StdRng) -> Option<Record<'_>> {
         if self.is_empty() { None } else { self.get(random.random_range(0..self.len())) }

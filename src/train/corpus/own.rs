@@ -105,7 +105,7 @@ mod tests {
         for kind in [ShardKind::Files, ShardKind::Edits] {
             for set in Set::ALL {
                 let records = Records::open(&out, kind, set, &tokenizer).unwrap();
-                for record in (0..records.len()).filter_map(|number| records.get(number)) {
+                for record in records.iter() {
                     let text = tokenizer.decode(&record.tokens(0..usize::MAX));
                     assert!(!FORBIDDEN.iter().any(|mark| text.contains(mark)), "{}", record.name());
                     names.push((kind == ShardKind::Files, set, record.name().to_owned()));

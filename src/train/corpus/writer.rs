@@ -197,7 +197,11 @@ pub(super) fn encode(kind: ShardKind, fingerprint: &Fingerprint, records: &[NewR
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CorpusError> {
     let failed = |source| CorpusError::io("write it", path)(source);
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    let mut builder = tempfile::Builder::new();
+    // As other files are made, less what the user's mask takes away.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;

@@ -11,8 +11,9 @@ use super::*;
 fn every_rule_breaks_what_its_recipe_mends() {
     let library = Library::embedded().unwrap();
     let mut random = StdRng::seed_from_u64(1);
+    let breakers = [Language::Rust, Language::Python].map(|language| Breaker::new(language).unwrap().unwrap());
     for (number, rule) in RULES.iter().enumerate() {
-        let breaker = Breaker::new(rule.language).unwrap().unwrap();
+        let breaker = breakers.iter().find(|breaker| breaker.language() == rule.language).unwrap();
         let recipe =
             library.recipes().iter().find(|recipe| recipe.language == rule.language && recipe.name == rule.recipe).unwrap();
         // Rules of one recipe for several forms: its example has one of them.
@@ -28,6 +29,9 @@ fn every_rule_breaks_what_its_recipe_mends() {
                 assert_ne!(broken.worse, broken.good);
                 assert_eq!([&*broken.before, &broken.good, &broken.after].concat(), recipe.example.after);
                 found.insert(broken.recipe);
+            }
+            if found.contains(rule.recipe) {
+                break;
             }
         }
         assert!(found.contains(rule.recipe), "{}/{}: {found:?}", rule.language, rule.recipe);

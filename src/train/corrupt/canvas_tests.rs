@@ -37,7 +37,7 @@ fn weights_by_distance() {
     let mut random = StdRng::seed_from_u64(4);
     for n in 1..40_usize {
         let text: Vec<TokenId> = (0..n as u32).collect();
-        let mut slots = with_surplus(&text, &canvas(n % 2 == 0), &mut random);
+        let mut slots = with_surplus(&text, &canvas(n.is_multiple_of(2)), &mut random);
         let mut masked: Vec<bool> = (0..slots.len()).map(|_| random.random::<f64>() < 0.5).collect();
         settle(&mut slots, &mut masked, &canvas(false), &mut random);
         weigh(&mut slots, n);

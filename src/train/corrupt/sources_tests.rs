@@ -41,8 +41,7 @@ impl Bench {
     }
 
     fn texts(&self) -> Vec<String> {
-        let records = (0..self.files.len()).filter_map(|number| self.files.get(number));
-        records.map(|record| self.frame.tokenizer.decode(&record.tokens(0..usize::MAX))).collect()
+        self.files.iter().map(|record| self.frame.tokenizer.decode(&record.tokens(0..usize::MAX))).collect()
     }
 }
 
@@ -85,10 +84,9 @@ fn edits_have_the_engines_layout() {
     let mut defects = 0;
     for example in &examples {
         let (context, new) = bench.read(example);
-        let start = format!(
-            "<|im_start|>system\nYou are a code editor. Answer with the rewritten lines only.<|im_end|>\n<|im_start|>user\n"
-        );
-        let rest = context.strip_prefix(&start).unwrap();
+        let start =
+            "<|im_start|>system\nYou are a code editor. Answer with the rewritten lines only.<|im_end|>\n<|im_start|>user\n";
+        let rest = context.strip_prefix(start).unwrap();
         assert!(rest.ends_with("```<|im_end|>\n<|im_start|>assistant\n```\n"), "{rest}");
         let (instruction, rest) = rest.split_once("\n\nCode before:\n```\n").unwrap();
         let old = rest.split_once("Rewrite these lines:\n```\n").unwrap().1.split_once("```<|im_end|>").unwrap().0;

@@ -95,8 +95,8 @@ pub fn commit_all(repository: &git2::Repository, subject: &str) {
 pub fn tree(folder: &Path) {
     let repository = git2::Repository::init(folder).unwrap();
     std::fs::write(folder.join("LICENSE"), include_str!("../../../LICENSE")).unwrap();
-    let name = |number: usize| if number % 2 == 0 { format!("file{number}.rs") } else { format!("file{number}.py") };
-    let code = |number: usize| if number % 2 == 0 { rust_code(number) } else { python_code(number) };
+    let name = |number: usize| if number.is_multiple_of(2) { format!("file{number}.rs") } else { format!("file{number}.py") };
+    let code = |number: usize| if number.is_multiple_of(2) { rust_code(number) } else { python_code(number) };
     (0..12).for_each(|number| std::fs::write(folder.join(name(number)), code(number)).unwrap());
     commit_all(&repository, "add all files");
     for number in 1..12 {

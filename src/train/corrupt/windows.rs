@@ -100,7 +100,7 @@ impl Windows {
             Corruption::Length { masking, expand, delete } => {
                 let span = if spans.is_empty() { whole } else { spans[random.random_range(0..spans.len())].clone() };
                 let behind = slots.split_off(span.end);
-                mask(&mut slots, &[span.clone()], masking, &wrong, random);
+                mask(&mut slots, std::slice::from_ref(&span), masking, &wrong, random);
                 let mut inside = slots.split_off(span.start);
                 let probability = draw_merge(&inside, random);
                 merge(&mut inside, probability, *expand, random);
@@ -178,7 +178,7 @@ mod tests {
 
     fn windows(corruption: Corruption) -> (Windows, Vec<Vec<TokenId>>, tempfile::TempDir) {
         let (folder, records, tokenizer) = corpus();
-        let texts = (0..records.len()).map(|number| records.get(number).unwrap().tokens(0..usize::MAX)).collect();
+        let texts = records.iter().map(|record| record.tokens(0..usize::MAX)).collect();
         (Windows { records, tokenizer, length: 64, corruption, mask: MASK }, texts, folder)
     }
 

@@ -8,6 +8,8 @@ mod cli_apply;
 mod cli_bad_input;
 #[cfg(unix)]
 mod cli_config;
+#[cfg(unix)]
+mod cli_corpus;
 mod cli_edit;
 #[cfg(unix)]
 mod cli_exit_codes;

@@ -5,6 +5,7 @@ pub mod apply;
 pub mod bench;
 pub mod common;
 pub mod config;
+pub mod corpus;
 pub mod defaults;
 pub mod doctor;
 pub mod edit;

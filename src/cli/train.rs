@@ -7,6 +7,8 @@ use std::time::Instant;
 use clap::Args;
 use clap::Subcommand;
 
+use crate::cli::corpus;
+use crate::cli::corpus::CorpusArgs;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::print;
@@ -23,7 +25,7 @@ use crate::train::recipe::Recipe;
 use crate::train::run;
 use crate::train::run::Options;
 
-/// Train a model or a canvas adapter by a recipe
+/// Train a model or a canvas adapter by a recipe, and build what it learns from
 ///
 /// A run keeps everything in one folder: metrics.jsonl with a line for each step, a checkpoint, and in the end `result`, which
 /// --model or --adapter loads. A run that was stopped, by kill -9 too, goes on from its checkpoint with --resume, bit for bit.
@@ -51,6 +53,7 @@ pub struct TrainArgs {
 
 #[derive(Debug, Subcommand)]
 enum TrainCommand {
+    Corpus(Box<CorpusArgs>),
     Plot(PlotArgs),
 }
 
@@ -70,6 +73,7 @@ struct PlotArgs {
 /// See [`Exit`].
 pub fn run(args: &TrainArgs) -> Result<Exit, Failure> {
     match (&args.command, &args.recipe) {
+        (Some(TrainCommand::Corpus(args)), _) => corpus::run(args),
         (Some(TrainCommand::Plot(args)), _) => plot(args),
         (None, Some(recipe)) => train(args, recipe),
         (None, None) => Err(Failure::usage("name a recipe with --recipe FILE, such as assets/train/nano.toml")),

@@ -8,7 +8,6 @@ pub mod file;
 pub mod keys;
 pub mod layers;
 pub mod places;
-pub mod secret;
 pub mod trust;
 
 pub use file::ConfigError;

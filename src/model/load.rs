@@ -110,6 +110,22 @@ pub fn open_base(files: &ModelFiles) -> Result<(Weights, TransformerConfig), Mod
     }
 }
 
+/// The tokenizer of a model, without its weights.
+///
+/// # Errors
+/// A file is missing or damaged.
+pub fn load_tokenizer(files: &ModelFiles) -> Result<Tokenizer, ModelError> {
+    match (&files.tokenizer, files.base.as_slice()) {
+        (Some(path), _) if path.file_name().is_some_and(|name| name == "vocab.json") => vocab_files::read(path),
+        (Some(path), _) => Tokenizer::from_file(path),
+        (None, [gguf]) if files.config.is_none() => Tokenizer::from_gguf(&Gguf::open(gguf)?),
+        (None, _) => {
+            let path = files.config.as_deref().map_or_else(Default::default, |config| config.with_file_name("tokenizer.json"));
+            Err(ModelError::Missing { path, reason: "the tokenizer is missing".to_owned() })
+        }
+    }
+}
+
 /// Reads the tokenizer of a model.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ use crate::syntax::parse::ParseError;
 use crate::syntax::parse::Syntax;
 
 /// Whether a node is what `kind` selects.
-fn matches(kind: Expand, language: Language, node: &Node<'_>, parent: Option<&Node<'_>>) -> bool {
+pub fn matches(kind: Expand, language: Language, node: &Node<'_>, parent: Option<&Node<'_>>) -> bool {
     match kind {
         Expand::Expr => is_expression(node, parent),
         Expand::Stmt => node.is_named() && !node.is_extra() && parent.is_some_and(|parent| holds_statements(parent)),

@@ -1,10 +1,12 @@
-//! Training: examples, the trainable transformer, losses, the loop and its checkpoints.
+//! Training: the corpus and how it is corrupted, examples, the trainable transformer, losses, the loop and its checkpoints.
 
 pub mod adapter;
 pub mod alignment;
 pub mod batch;
 pub mod canvases;
 pub mod checkpoint;
+pub mod corpus;
+pub mod corrupt;
 pub mod error;
 pub mod example;
 pub mod export;

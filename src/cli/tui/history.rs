@@ -8,9 +8,9 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::secret::holds_secret;
 use crate::model::locate::data_dir;
 use crate::patch::lock::Lock;
+use crate::text::secret::is_typed_secret;
 use crate::tui::state::MAX_HISTORY;
 
 /// Name of the file.
@@ -42,7 +42,7 @@ pub fn read(folder: &Path) -> Vec<String> {
 /// One line for the user: the file cannot be written.
 pub fn remember(folder: &Path, instruction: &str) -> Result<(), String> {
     let line = instruction.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.is_empty() || holds_secret(&line) {
+    if line.is_empty() || is_typed_secret(&line) {
         return Ok(());
     }
     let path = folder.join(NAME);

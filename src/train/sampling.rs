@@ -142,6 +142,7 @@ fn spec(setup: &Setup) -> ModelSpec {
         context_limit: config.context,
         prompt: setup.template,
         licence: String::new(),
+        sampler: None,
     }
 }
 

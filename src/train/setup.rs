@@ -13,6 +13,7 @@ use crate::model::error::ModelError;
 use crate::model::load::open_base;
 use crate::model::load::read_tokenizer;
 use crate::model::locate::locate;
+use crate::model::recognise::Kind;
 use crate::model::spec::Attention;
 use crate::model::spec::Family;
 use crate::model::spec::PromptTemplate;
@@ -121,7 +122,7 @@ fn on_base(recipe: &Recipe, base: &Base, device: &OpenDevice, files: SourceFiles
     let tokenizer = read_tokenizer(&found, &weights)?;
     let name = found.name.clone();
     let mismatch = |reason: &str| ModelError::Mismatch(format!("{name}: {reason}"));
-    if config.diffusion.is_some() && base.trained == Trained::Adapter {
+    if config.kind != Kind::Autoregressive && base.trained == Trained::Adapter {
         return Err(mismatch("a canvas adapter needs an autoregressive base").into());
     }
     let special = |names: &[&str]| names.iter().find_map(|name| tokenizer.special(name));

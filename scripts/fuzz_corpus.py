@@ -67,7 +67,7 @@ def write_config():
     }
     put("config", "empty", "")
     put("config", "not-json", "{'model_type': 'Dream'}")
-    put("config", "an-array", "[]")
+    put("config", "a-number", "7")
     put("config", "cut", json.dumps(good)[:60])
     put("config", "not-utf8", json.dumps(good).encode().replace(b"Dream", b"Dr\xffam"))
     put("config", "nested-deeply", '{"rope_scaling":' + "[" * 5000)

@@ -67,7 +67,7 @@ def write_config():
     }
     put("config", "empty", "")
     put("config", "not-json", "{'model_type': 'Dream'}")
-    put("config", "an-array", "[]")
+    put("config", "a-number", "7")
     put("config", "cut", json.dumps(good)[:60])
     put("config", "not-utf8", json.dumps(good).encode().replace(b"Dream", b"Dr\xffam"))
     put("config", "nested-deeply", '{"rope_scaling":' + "[" * 5000)
@@ -120,6 +120,8 @@ def write_tokenizer():
     put("tokenizer", "an-object-of-nothing", "{}")
     put("tokenizer", "cut", json.dumps(good)[:200])
     put("tokenizer", "not-utf8", json.dumps(good).encode().replace(b'"ab"', b'"\xff\xfe"'))
+    put("tokenizer", "a-decoder-that-is-no-json", json.dumps(good)[: json.dumps(good).index('"decoder"') + 20] + "{{}")
+    put("tokenizer", "a-decoder-nested-deeply", '{"decoder":' + "[" * 5000)
     put("tokenizer", "nested-deeply", '{"model":' + "[" * 5000)
     changes = {
         "model-unknown": {"model": {**bpe, "type": "Magic"}},
@@ -164,15 +166,15 @@ def write_gguf():
         "version-one": gguf(version=1),
         "big-endian": b"GGUF" + struct.pack(">IQQ", 3, 1, 0),
         "tensors-largest": gguf(tensors=2**64 - 1),
-        "metadata-largest": gguf(count=2**64 - 1),
-        "metadata-cut": gguf(metadata=[arch])[:-3],
-        "text-largest": gguf(metadata=[struct.pack("<Q", 2**64 - 1)]),
-        "text-beyond-end": gguf(metadata=[struct.pack("<Q", 2**40) + b"abc"]),
-        "array-largest": gguf(metadata=[entry("a", 9, array(0, 2**64 - 1))]),
-        "array-of-texts-largest": gguf(metadata=[entry("a", 9, array(8, 2**60))]),
-        "array-of-arrays-largest": gguf(metadata=[entry("a", 9, array(9, 2**59))]),
-        "arrays-nested": gguf(metadata=[entry("a", 9, nested)]),
-        "kind-unknown": gguf(metadata=[entry("a", 99, b"\0")]),
+        "metadata-largest": gguf(tensors=0, count=2**64 - 1),
+        "metadata-cut": gguf(tensors=0, metadata=[arch])[:-3],
+        "text-largest": gguf(tensors=0, metadata=[struct.pack("<Q", 2**64 - 1) + b"abcdefghij"]),
+        "text-beyond-end": gguf(tensors=0, metadata=[struct.pack("<Q", 2**40) + b"abcdefghij"]),
+        "array-largest": gguf(tensors=0, metadata=[entry("a", 9, array(0, 2**64 - 1))]),
+        "array-of-texts-largest": gguf(tensors=0, metadata=[entry("a", 9, array(8, 2**60))]),
+        "array-of-arrays-largest": gguf(tensors=0, metadata=[entry("a", 9, array(9, 2**59))]),
+        "arrays-nested": gguf(tensors=0, metadata=[entry("a", 9, nested)]),
+        "kind-unknown": gguf(tensors=0, metadata=[entry("a", 99, b"\0")]),
         "alignment-three": gguf(metadata=[entry("general.alignment", 4, struct.pack("<I", 3))], tensors=0),
         "alignment-zero": gguf(metadata=[entry("general.alignment", 4, struct.pack("<I", 0))], tensors=0),
         "alignment-largest": gguf(metadata=[entry("general.alignment", 10, struct.pack("<Q", 2**63))], tensors=0),

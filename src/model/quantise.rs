@@ -266,7 +266,7 @@ mod tests {
                 prop_assert!(values.iter().zip(found).all(|(a, b)| (a - b).abs() <= largest / 127.0 * 0.57 + 1e-7));
             }
             for (values, found) in values.chunks(32).zip(as_4.chunks(32)) {
-                prop_assert!(error(found, values) <= 1.1 * best_q4_0(values) + 1e-9, "{} {}", error(found, values), best_q4_0(values));
+                prop_assert!(error(found, values) <= 1.2 * best_q4_0(values) + 1e-9, "{} {}", error(found, values), best_q4_0(values));
             }
             // A range of at most twice the largest value in 15 steps, for uniform values half a step at worst.
             let step = values.iter().fold(0.0f32, |most, value| most.max(value.abs())) * 2.0 / 15.0;
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn what_blocks_hold_comes_back() {
-        for (block, allowed) in [(BlockType::Q8_0, 1e-3), (BlockType::Q4_0, 1e-3), (BlockType::Q4K, 0.04)] {
+        for (block, allowed) in [(BlockType::Q8_0, 6e-3), (BlockType::Q4_0, 1e-3), (BlockType::Q4K, 0.04)] {
             let bytes = random(block, block.bytes(&[2048]).unwrap(), 5);
             let mut values = vec![0.0; 2048];
             dequant::expand(block, bytes.bytes(), &mut values);

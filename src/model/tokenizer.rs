@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use serde::Deserialize;
 use tokenizers::DecoderWrapper;
 use tokenizers::ModelWrapper;
 use tokenizers::NormalizerWrapper;
@@ -33,6 +34,15 @@ const DIGIT_SPLIT: &str = r"\p{N}";
 const NORMAL: u64 = 1;
 const CONTROL: u64 = 3;
 const USER_DEFINED: u64 = 4;
+
+/// Largest `tokenizer.json` that is read; real ones are below 40 MB.
+const LARGEST: u64 = 128 << 20;
+
+/// What is looked at before the library reads a `tokenizer.json`.
+#[derive(Deserialize)]
+struct Part {
+    decoder: Option<serde_json::Value>,
+}
 
 /// What an id stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +147,18 @@ impl Tokenizer {
     /// Not a tokenizer file, or not a byte-level one.
     pub fn from_file(path: &Path) -> Result<Self, ModelError> {
         let damaged = |reason: String| ModelError::Damaged { path: path.to_owned(), reason };
-        let mut inner = tokenizers::Tokenizer::from_file(path).map_err(|error| damaged(error.to_string()))?;
+        let io = |source| ModelError::Io { path: path.to_owned(), source };
+        let len = std::fs::metadata(path).map_err(io)?.len();
+        if len > LARGEST {
+            return Err(damaged(format!("{len} bytes are too many for a tokenizer")));
+        }
+        let text = std::fs::read_to_string(path).map_err(io)?;
+        // The library ends the program when the part about decoding is no JSON; the rest of the file is skipped here.
+        let part: Part = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
+        if part.decoder.is_none_or(|decoder| decoder.get("type").is_none_or(|kind| kind != "ByteLevel")) {
+            return Err(damaged("only byte-level tokenizers are supported".to_owned()));
+        }
+        let mut inner: tokenizers::Tokenizer = text.parse().map_err(|error: tokenizers::Error| damaged(error.to_string()))?;
         inner.set_encode_special_tokens(true);
         if !matches!(inner.get_decoder(), Some(DecoderWrapper::ByteLevel(_))) {
             return Err(damaged("only byte-level tokenizers are supported".to_owned()));

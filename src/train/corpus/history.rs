@@ -22,6 +22,7 @@ use crate::document::ContentHash;
 use crate::patch::git::GitError;
 use crate::patch::git::WorkTree;
 use crate::syntax::language::Language;
+use crate::text::secret::holds_secret;
 use crate::text::secret::is_secret_name;
 
 /// Files that a commit may change: of more, its subject does not say what happens in each.
@@ -292,6 +293,7 @@ fn instruction(subject: &str) -> Option<String> {
     let is_told = INSTRUCTION.contains(&text.chars().count())
         && text.split_whitespace().count() >= 2
         && !text.contains('@')
+        && !holds_secret(text)
         && !says_nothing.iter().any(|start| lower.starts_with(start))
         && text.chars().filter(|c| c.is_alphabetic()).count() * 2 > text.chars().count();
     is_told.then(|| text.to_owned())

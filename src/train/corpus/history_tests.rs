@@ -128,6 +128,7 @@ fn subjects() {
         ("bump serde to 1.0.200", None),
         ("fixes", None),
         ("refactoring", None),
+        ("use api_key = 'q8Zr0vXk3LmT1yBn7WdG5sHj' for now", None),
         ("v1.2.3 (2024-01-01)", None),
         ("thanks to someone@example.org", None),
         ("", None),

@@ -89,7 +89,8 @@ fn changes(hunks: &[Hunk]) -> Vec<(Range<usize>, String)> {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "pub fn f(v: &[u32]) -> bool {\n    if v.len() == 0 {\n        g();\n    }\n    v.len() == 0\n}\n";
+    const TEXT: &str = "pub fn f(v: &[u32]) -> bool {\n    if v.len() == 0 {\n        g();\n    }\n    v.len() == 0\n}\n\n\
+                        pub fn add(a: u8, b: u8) -> u8 {\n    a + b\n}\n";
 
     #[test]
     fn what_a_template_rewrites_and_what_the_model_is_to() {

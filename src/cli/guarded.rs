@@ -11,12 +11,10 @@ use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::say;
 use crate::cli::write::Place;
-use crate::config::secret::holds_private_key;
-use crate::config::secret::is_secret_name;
+use crate::config::places::IGNORE_FILE;
 use crate::document::Document;
-
-/// Name of the file in the root of a work tree, with the syntax of `.gitignore`.
-const IGNORE_FILE: &str = ".dcodeignore";
+use crate::text::secret::holds_private_key;
+use crate::text::secret::is_secret_name;
 
 /// Whether files that look like secrets may be edited.
 #[derive(Args, Clone, Copy, Debug, Default)]

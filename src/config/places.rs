@@ -8,6 +8,9 @@ use crate::model::locate::data_dir;
 /// Name of the file in the root of a repository.
 pub const REPOSITORY_FILE: &str = ".dcode.toml";
 
+/// Name of the file that names files which are not for a model, with the syntax of `.gitignore`.
+pub const IGNORE_FILE: &str = ".dcodeignore";
+
 /// The user's own file: `DCODE_CONFIG`, `DCODE_HOME/config.toml`, or the one of the platform. The flag says whether it was asked
 /// for by name, so that it must be there.
 pub fn user_file(variable: &dyn Fn(&str) -> Option<String>) -> Option<(PathBuf, bool)> {

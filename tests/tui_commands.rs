@@ -109,7 +109,13 @@ fn instructions_outlive_the_session() {
     let mut pty = start_in(folder.path(), "story", Some("main.rs"), &[], (100, 30));
     pty.wait_for("fn main()");
     pty.type_for("i", "what to do");
-    pty.type_for("\x1b[A", "use u32");
+    // The history may still be on its way.
+    let start = std::time::Instant::now();
+    while !pty.text().contains("use u32") {
+        assert!(start.elapsed() < Duration::from_secs(60), "{}", pty.text());
+        pty.send("\x1b[A");
+        std::thread::sleep(Duration::from_millis(100));
+    }
     pty.send("\x03");
     assert_eq!(pty.end(), Ok(0));
 }

@@ -95,7 +95,9 @@ impl Running<'_, '_> {
     /// Goes on with the canvas that a draft has come to: after the command, what is left of the original is masked, except for
     /// what was pinned, and the whole is denoised.
     fn leave_draft(&mut self, slots: Vec<Slot>, command: &Command) -> Result<Vec<Candidate>, EditError> {
-        let surplus = std::iter::repeat_n(Slot::masked(0), EDIT_SURPLUS);
+        // Who fixes the length means that of the draft.
+        let surplus = if matches!(command, Command::FixLength { fixed: true }) { 0 } else { EDIT_SURPLUS };
+        let surplus = std::iter::repeat_n(Slot::masked(0), surplus);
         let slots = slots.into_iter().chain(surplus).collect();
         let mut start = Canvas::new(self.layout.prompt.context.clone(), slots, Vec::new());
         (0..self.nfe).for_each(|_| start.begin_step());

@@ -17,6 +17,7 @@ use crate::hook::recipe::Recipe;
 use crate::hook::scan::Skipped;
 use crate::patch::Hunk;
 use crate::patch::git::WorkTree;
+use crate::patch::hunk;
 use crate::syntax::language::Language;
 use crate::tui::state::picker::Item;
 use crate::tui::state::picker::Value;
@@ -60,14 +61,14 @@ pub fn findings(path: &Path, text: &str) -> Result<Vec<Item>, String> {
     let mut found: Vec<(usize, Item)> = scan
         .findings
         .iter()
-        .map(|finding| (finding.at.start, item(&finding.recipe, &finding.at, "rewritten", changes(&finding.hunks))))
+        .map(|finding| (finding.at.start, item(&finding.recipe, &finding.at, "rewritten", changes(text, &finding.hunks))))
         .collect();
     found.extend(scan.open.iter().map(|open| (open.at.start, item(&open.recipe, &open.at, "for the model", Vec::new()))));
     found.sort_by_key(|(at, _)| *at);
     let mut items: Vec<Item> = found.into_iter().map(|(_, item)| item).collect();
     let together = fix(&document, &scan.findings);
     if together.taken.len() > 1 {
-        let rewrite = changes(&together.hunks);
+        let rewrite = changes(text, &together.hunks);
         let at = rewrite.first().map_or(0..0, |(at, _)| at.clone());
         let all = Item {
             label: format!(" all  the {} rewritings that keep the meaning", together.taken.len()),
@@ -80,16 +81,23 @@ pub fn findings(path: &Path, text: &str) -> Result<Vec<Item>, String> {
     Ok(items)
 }
 
-/// Hunks as bytes with what replaces them.
-fn changes(hunks: &[Hunk]) -> Vec<(Range<usize>, String)> {
-    hunks.iter().map(|hunk| (hunk.at.range(), hunk.new.clone())).collect()
+/// What replaces which lines, as whole lines: a person compares lines.
+fn changes(text: &str, hunks: &[Hunk]) -> Vec<(Range<usize>, String)> {
+    let mut new = text.to_owned();
+    for hunk in hunks.iter().rev() {
+        if new.get(hunk.at.range()).is_some() {
+            new.replace_range(hunk.at.range(), &hunk.new);
+        }
+    }
+    hunk::hunks(0, text, &new).into_iter().map(|hunk| (hunk.at.range(), hunk.new)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const TEXT: &str = "pub fn f(v: &[u32]) -> bool {\n    if v.len() == 0 {\n        g();\n    }\n    v.len() == 0\n}\n";
+    const TEXT: &str = "pub fn f(v: &[u32]) -> bool {\n    if v.len() == 0 {\n        g();\n    }\n    v.len() == 0\n}\n\n\
+                        pub fn add(a: u8, b: u8) -> u8 {\n    a + b\n}\n";
 
     #[test]
     fn what_a_template_rewrites_and_what_the_model_is_to() {
@@ -102,6 +110,8 @@ mod tests {
             new.replace_range(at.clone(), text);
         }
         assert_eq!(new, TEXT.replace("v.len() == 0", "v.is_empty()"));
+        let lines: Vec<&str> = all.iter().map(|(at, _)| &TEXT[at.clone()]).collect();
+        assert_eq!(lines, ["    if v.len() == 0 {\n", "    v.len() == 0\n"], "whole lines");
         let of = |name: &str| items.iter().filter(|item| item.detail.starts_with(name)).collect::<Vec<_>>();
         assert_eq!(of("len-zero").len(), 2, "{items:?}");
         assert!(of("len-zero")[0].label.starts_with("   2  "));

@@ -151,8 +151,8 @@ pub fn start(state: &mut State) -> Vec<Effect> {
         return effects;
     }
     let mut effects = parse(state);
-    effects.push(Effect::Job(Job::Git));
     effects.push(Effect::Job(Job::History));
+    effects.push(Effect::Job(Job::Git));
     effects
 }
 

@@ -111,7 +111,7 @@ fn finished(state: &mut State, keymap: &Keymap, candidate: usize) -> Vec<Effect>
         (true, _) => format!("the commands still complain: {} tries once more, or say what to do", key(Action::RemaskBlamed)),
         (false, 0) => failure,
         (false, _) => format!(
-            "{failure}  {} goes to it, {} re-masks what is blamed",
+            "{} goes to it, {} re-masks what is blamed: {failure}",
             key(Action::NextDiagnostic),
             key(Action::RemaskBlamed)
         ),

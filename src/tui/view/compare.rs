@@ -48,7 +48,13 @@ fn heading(review: &Review, index: usize, theme: &Theme, buffer: &mut Buffer, ar
         Some(false) => " ✗",
         None => "",
     };
-    let text = format!(" {}/{}  {:.2}{parses}", index + 1, review.candidates.len(), candidate.confidence);
+    let judged = review.decisions.get(index).and_then(|each| each.judged.as_ref());
+    let verified = match judged.map(|judged| judged.verdict.passed) {
+        Some(true) => "  ✓ verified",
+        Some(false) => "  ✗ fails",
+        None => "",
+    };
+    let text = format!(" {}/{}  {:.2}{parses}{verified}", index + 1, review.candidates.len(), candidate.confidence);
     let role = if index == review.candidate { "popup.current" } else { "note" };
     buffer.set_style(area, theme.role(role));
     let room = usize::from(area.width);

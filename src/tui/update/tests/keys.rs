@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::tui::keymap::Rebinding;
 
 fn any_msg() -> impl Strategy<Value = Msg> {
     let context = crate::tui::keymap::Context::ALL;
@@ -164,6 +165,31 @@ fn every_key_of_every_context_does_something() {
                 });
                 assert!(does, "{}: {key} ({})", context.name(), action.name());
             }
+        }
+    }
+}
+
+/// Whatever key an action is bound to, it does the same; what is said may name another key.
+#[test]
+fn a_key_of_the_users_does_what_the_default_does() {
+    let all: Vec<(Context, Vec<Session>)> = Context::ALL.into_iter().map(|context| (context, occasions(context))).collect();
+    let own: Key = "alt-x".parse().unwrap();
+    for (context, default, action) in crate::tui::action::DEFAULTS {
+        let rebinding = Rebinding { context: context.name().into(), key: "alt-x".into(), action: action.name().into() };
+        let keymap = Keymap::with(&[rebinding]).unwrap();
+        let (_, sessions) = all.iter().find(|(each, _)| each == context).unwrap();
+        for session in sessions {
+            let press = |keymap: &Keymap, key: Key| {
+                let mut state = session.state.clone();
+                let effects = update(&mut state, keymap, Msg::Key(key));
+                state.message = None;
+                // The list of commands names the keys.
+                if *action == Action::Palette && state.overlay.take().is_some() {
+                    state.cursor += 1;
+                }
+                format!("{effects:?} {state:?}")
+            };
+            assert_eq!(press(&keymap, own), press(&Keymap::default(), default.parse().unwrap()), "{context:?} {action:?}");
         }
     }
 }

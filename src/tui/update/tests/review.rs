@@ -159,7 +159,7 @@ fn writing_happens_once_at_a_time() {
     let mut session = session();
     session.state.busy = true;
     session.keys("u");
-    assert!(session.jobs == ["Git", "History"] && session.told().contains("one moment"));
+    assert!(session.jobs == ["History", "Git"] && session.told().contains("one moment"));
     session.send(Msg::Answer(Answer::Exported(Err("disk full".into()))));
     assert_eq!((session.state.busy, session.told()), (false, "disk full"));
 }

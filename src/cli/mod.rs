@@ -90,7 +90,7 @@ enum Command {
     Eval(Box<eval::EvalArgs>),
     Doctor(doctor::DoctorArgs),
     Bench(bench::BenchArgs),
-    Train(train::TrainArgs),
+    Train(Box<train::TrainArgs>),
     /// Print shell completions
     Completions {
         /// The shell

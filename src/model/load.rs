@@ -85,21 +85,6 @@ fn open_base(files: &ModelFiles) -> Result<(Weights, TransformerConfig), ModelEr
     }
 }
 
-/// The tokenizer of a model, without its weights.
-///
-/// # Errors
-/// A file is missing or damaged.
-pub fn load_tokenizer(files: &ModelFiles) -> Result<Tokenizer, ModelError> {
-    match (&files.tokenizer, files.base.as_slice()) {
-        (Some(path), _) => Tokenizer::from_file(path),
-        (None, [gguf]) if files.config.is_none() => Tokenizer::from_gguf(&Gguf::open(gguf)?),
-        (None, _) => {
-            let path = files.config.as_deref().map_or_else(Default::default, |config| config.with_file_name("tokenizer.json"));
-            Err(ModelError::Missing { path, reason: "the tokenizer is missing".to_owned() })
-        }
-    }
-}
-
 fn read_tokenizer(files: &ModelFiles, weights: &Weights) -> Result<Tokenizer, ModelError> {
     match (&files.tokenizer, weights) {
         (Some(path), _) => Tokenizer::from_file(path),
@@ -165,5 +150,20 @@ fn spec(files: &ModelFiles, config: &TransformerConfig, tokenizer: &Tokenizer, a
         context_limit: config.context,
         prompt: if is_qwen_coder { PromptTemplate::QwenCoder } else { PromptTemplate::Plain },
         licence: if is_qwen_coder { "Apache-2.0".to_owned() } else { "see the model's own".to_owned() },
+    }
+}
+
+/// The tokenizer of a model, without its weights.
+///
+/// # Errors
+/// A file is missing or damaged.
+pub fn load_tokenizer(files: &ModelFiles) -> Result<Tokenizer, ModelError> {
+    match (&files.tokenizer, files.base.as_slice()) {
+        (Some(path), _) => Tokenizer::from_file(path),
+        (None, [gguf]) if files.config.is_none() => Tokenizer::from_gguf(&Gguf::open(gguf)?),
+        (None, _) => {
+            let path = files.config.as_deref().map_or_else(Default::default, |config| config.with_file_name("tokenizer.json"));
+            Err(ModelError::Missing { path, reason: "the tokenizer is missing".to_owned() })
+        }
     }
 }

@@ -174,6 +174,9 @@ fn a_run_that_is_cut_short_says_so_and_goes_on() {
     place.refused(&["--recipe", "r.toml", "--out", "run"], 4, "a run is there already");
     place.recipe("other.toml", &(of_family("llada").replace("rate = 2e-3", "rate = 1e-3") + MASK));
     place.refused(&["--recipe", "other.toml", "--out", "run", "--resume"], 4, "made by another recipe");
+    place.recipe("src/more.rs", "fn more() {}\n");
+    place.refused(&["--recipe", "r.toml", "--out", "run", "--resume"], 4, "the texts that the recipe names have changed");
+    std::fs::remove_file(place.path("src/more.rs")).unwrap();
     place.refused(&["--recipe", "r.toml", "--out", "run", "--resume"], 6, "above the recipe's 0.5");
     let lines = place.lines("run");
     assert_eq!(lines.len(), 12);
@@ -270,7 +273,7 @@ fn an_adapter_is_trained_on_a_frozen_base() {
     let base = place.trained(&["--recipe", "base.toml", "--out", "base", "--max-steps", "4"]);
     let recipe = format!(
         "name = \"adapter\"\n[model.base]\npath = {:?}\ntrained = \"adapter\"\nrank = 4\n[data]\nfolders = [\"src\"]\nextensions = \
-         [\"rs\"]\npairs = \"pairs.jsonl\"\nlength = 64\ncopies = 2\nheld_out = 0.3\n[optimiser]\nrate = 1e-3\nschedule = \
+         [\"rs\"]\npairs = \"pairs.jsonl\"\ncopies = 2\nheld_out = 0.3\n[optimiser]\nrate = 1e-3\nschedule = \
          \"constant\"\n[[stage]]\nkind = \"mask\"\nsteps = 4\nbatch = 4\npasses = 2\n",
         base.display()
     );

@@ -23,6 +23,8 @@ use crate::train::optimiser::Saved;
 pub struct Progress {
     /// Hash of the recipe, which must be the same.
     pub recipe: String,
+    /// Hash of the texts, which must be the same too.
+    pub texts: String,
     /// Steps done, of all stages together.
     pub step: usize,
     /// Steps that were left out because the loss was no number.

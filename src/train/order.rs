@@ -21,7 +21,6 @@ use crate::diffusion::samplers::schedule::DREAM_EPS;
 use crate::diffusion::samplers::schedule::Schedule;
 use crate::diffusion::trajectory::Trajectory;
 use crate::model::spec::TokenId;
-use crate::syntax::language::Language;
 use crate::train::checkpoint::write_file;
 use crate::train::error::TrainError;
 use crate::train::example::Example;
@@ -79,7 +78,7 @@ pub fn sample(
         {
             let mut best: Vec<(f64, usize)> = canvases.iter().map(score).zip(0..).collect();
             best.sort_by(|a, b| b.0.total_cmp(&a.0));
-            let parses = |index: usize| spot.parses(&setup.tokenizer, &canvases[index].span_tokens(0), Language::Rust);
+            let parses = |index: usize| spot.parses(&setup.tokenizer, &canvases[index].span_tokens(0));
             let Some(&(score, index)) = best.iter().find(|(_, index)| parses(*index)) else { continue };
             let others = best.iter().filter(|(_, other)| *other != index).map(|(score, _)| *score).collect();
             let trajectory = Trajectory::new(starts[index].clone(), &canvases[index]);

@@ -17,7 +17,6 @@ use crate::diffusion::samplers::threshold::AtLeast;
 use crate::diffusion::threshold::DEFAULT_THRESHOLD;
 use crate::diffusion::trajectory::Trajectory;
 use crate::model::spec::TokenId;
-use crate::syntax::language::Language;
 use crate::train::alignment::distance;
 use crate::train::error::TrainError;
 use crate::train::example::Example;
@@ -78,7 +77,7 @@ pub fn sample(setup: &mut Setup, windows: &Windows, stage: &StageRecipe, random:
     {
         let holds = |canvas: &Canvas| {
             let tokens = canvas.span_tokens(0);
-            tokens == spot.truth || spot.parses(&setup.tokenizer, &tokens, Language::Rust)
+            tokens == spot.truth || spot.parses(&setup.tokenizer, &tokens)
         };
         let rewards: Vec<f64> = canvases
             .iter()

@@ -139,8 +139,6 @@ pub struct Base {
     /// With everything: steps in which causal attention becomes bidirectional (0: at once).
     #[serde(default)]
     pub annealing: usize,
-    /// Most positions of a sequence; the base's own limit otherwise.
-    pub context: Option<usize>,
 }
 
 /// What is learned from.
@@ -161,7 +159,8 @@ pub struct DataRecipe {
     /// Share of the files that nothing is learned from, to measure on.
     #[serde(default = "twentieth")]
     pub held_out: f64,
-    /// Tokens of a window.
+    /// Tokens of a window, for models that see whole sequences.
+    #[serde(default = "window")]
     pub length: usize,
     /// Corruptions of one context after the other, for the canvas adapter.
     #[serde(default = "one")]
@@ -286,6 +285,9 @@ fn half() -> f64 {
 }
 fn twentieth() -> f64 {
     0.05
+}
+fn window() -> usize {
+    128
 }
 fn one() -> usize {
     1
@@ -564,7 +566,7 @@ batch = 4
             ("name = \"tiny\"", "name = \"../x\"", "name: a name has"),
             ("[model.new]", "[model.base]\ntrained = \"adapter\"\n[model.new]", "model: give either"),
             ("kind = \"edit\"", "kind = \"edits\"", "unknown variant `edits`"),
-            ("length = 32\n", "", "missing field `length`"),
+            ("rate = 1e-3\n", "", "missing field `rate`"),
         ] {
             assert!(GOOD.contains(from), "{from}");
             let message = parse(&GOOD.replacen(from, to, 1)).unwrap_err();

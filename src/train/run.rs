@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use crate::model::device::OpenDevice;
 use crate::model::spec::Attention;
 use crate::model::spec::TokenId;
+use crate::syntax::language::Language;
 use crate::train::batch::Batch;
 use crate::train::batch::Layout;
 use crate::train::canvases::Canvases;
@@ -50,6 +51,7 @@ use crate::train::windows::Corruption;
 use crate::train::windows::Edited;
 use crate::train::windows::Masked;
 use crate::train::windows::NextToken;
+use crate::train::windows::TokenFile;
 use crate::train::windows::Windows;
 
 /// Steps whose mean loss tells how a stage ended.
@@ -148,21 +150,30 @@ impl<'a> Run<'a> {
         } else {
             let windows = |files: &[SourceFile]| {
                 // Encoding keeps its order, whatever the threads.
-                let files: Vec<Vec<TokenId>> = files.par_iter().map(|file| setup.tokenizer.encode(&file.text)).collect();
+                let encode = |file: &SourceFile| TokenFile {
+                    language: Language::detect(&file.path, file.text.lines().next().unwrap_or_default()),
+                    tokens: setup.tokenizer.encode(&file.text),
+                };
+                let files: Vec<TokenFile> = files.par_iter().map(encode).collect();
                 Windows::new(files.into_iter(), recipe.data.length)
             };
             let held_out = held_out_windows(windows(&setup.files.held_out), &setup.layout)?;
             (windows(&setup.files.learned), held_out)
         };
         let mut optimiser = Optimiser::new(recipe.optimiser());
+        let texts = setup.texts();
         let progress = match &checkpoint {
+            Some(checkpoint) if checkpoint.progress.texts != texts => {
+                let reason = "the texts that the recipe names have changed since; begin anew with another --out".to_owned();
+                return Err(TrainError::Checkpoint { path: Checkpoint::path(folder), reason });
+            }
             Some(checkpoint) => {
                 restore(&mut setup.model, checkpoint, &Checkpoint::path(folder))?;
                 let find = |name: &str| checkpoint.find(&format!("optimiser.{name}")).map(<[f32]>::to_vec);
                 optimiser.restore(setup.model.parameters(), find);
                 checkpoint.progress.clone()
             }
-            None => Progress { recipe: recipe.hash.clone(), ..Progress::default() },
+            None => Progress { recipe: recipe.hash.clone(), texts, ..Progress::default() },
         };
         let average = recipe.average.map(|decay| {
             let mut average = Average::new(decay, setup.model.parameters());

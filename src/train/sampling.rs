@@ -46,12 +46,14 @@ pub struct Spot {
     /// The whole file, and where the span lies in it.
     text: Vec<u8>,
     range: Range<usize>,
+    language: Option<Language>,
 }
 
 impl Spot {
     /// A span of `slots` tokens somewhere in the files; `None` when the files are shorter.
     pub fn draw(windows: &Windows, tokenizer: &Tokenizer, slots: usize, random: &mut StdRng) -> Option<Self> {
-        let (file, window) = windows.place(random)?;
+        let (found, window) = windows.place(random)?;
+        let file = found.tokens.as_slice();
         // A token before the span, at least: a right shift reads there.
         let last = window.len().checked_sub(slots + 1)?;
         let start = window.start + 1 + random.random_range(0..=last);
@@ -64,6 +66,7 @@ impl Spot {
             after: file[span.end..window.end].to_vec(),
             range: begin..begin + length(&file[span]),
             text: tokenizer.decode_bytes(file),
+            language: found.language,
         })
     }
 
@@ -72,8 +75,12 @@ impl Spot {
         Canvas::new(self.before.clone(), vec![Slot::masked(0); self.truth.len()], self.after.clone())
     }
 
-    /// Whether the file still parses with these tokens in the span. A file that did not parse there before tells nothing.
-    pub fn parses(&self, tokenizer: &Tokenizer, tokens: &[TokenId], language: Language) -> bool {
+    /// Whether the file still parses with these tokens in the span. A file that did not parse there before tells nothing, and one
+    /// without a grammar neither.
+    pub fn parses(&self, tokenizer: &Tokenizer, tokens: &[TokenId]) -> bool {
+        if self.language.is_none() {
+            return false;
+        }
         let bytes = tokenizer.decode_bytes(tokens);
         let new = [&self.text[..self.range.start], &bytes, &self.text[self.range.end..]].concat();
         let (Ok(old), Ok(new)) = (std::str::from_utf8(&self.text), std::str::from_utf8(&new)) else { return false };
@@ -82,7 +89,7 @@ impl Spot {
         if !whole(old, &self.range) || !whole(new, &(start..end)) {
             return false;
         }
-        let guard = Guard::new(old, Some(language), std::slice::from_ref(&self.range));
+        let guard = Guard::new(old, self.language, std::slice::from_ref(&self.range));
         guard.check(new, std::slice::from_ref(&(start..end))).verdict == Verdict::Parses
     }
 }

@@ -5,6 +5,8 @@ use std::path::Path;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::Value;
+use sha2::Digest;
+use sha2::Sha256;
 
 use crate::model::adapter::Header;
 use crate::model::config::TransformerConfig;
@@ -58,6 +60,24 @@ pub struct Setup {
     pub files: SourceFiles,
     /// Edits.
     pub pairs: Vec<Pair>,
+}
+
+impl Setup {
+    /// A hash of all texts: another one is another run.
+    pub fn texts(&self) -> String {
+        let mut hash = Sha256::new();
+        for file in self.files.learned.iter().chain(&self.files.held_out) {
+            hash.update((file.text.len() as u64).to_le_bytes());
+            hash.update(&file.text);
+        }
+        for pair in &self.pairs {
+            for text in [&pair.instr, &pair.pre, &pair.old, &pair.new, &pair.suf] {
+                hash.update((text.len() as u64).to_le_bytes());
+                hash.update(text);
+            }
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 /// Prepares a run in `folder`, where the vocabulary of a new model is kept.

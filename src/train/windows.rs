@@ -8,15 +8,25 @@ use rand::rngs::StdRng;
 
 use crate::model::spec::Shift;
 use crate::model::spec::TokenId;
+use crate::syntax::language::Language;
 use crate::train::example::Example;
 use crate::train::example::Source;
 use crate::train::mdlm;
 use crate::train::mdlm::Weighting;
 
+/// A file as tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenFile {
+    /// Its language, when there is a grammar for it.
+    pub language: Option<Language>,
+    /// Its tokens.
+    pub tokens: Vec<TokenId>,
+}
+
 /// Files as tokens, from which windows are drawn; each token is as likely as any other.
 #[derive(Clone, Debug, Default)]
 pub struct Windows {
-    files: Arc<[Vec<TokenId>]>,
+    files: Arc<[TokenFile]>,
     /// Tokens of the files up to each one.
     ends: Arc<[usize]>,
     length: usize,
@@ -24,10 +34,10 @@ pub struct Windows {
 
 impl Windows {
     /// Windows of at most `length` tokens; files of less than two tokens are left out.
-    pub fn new(files: impl Iterator<Item = Vec<TokenId>>, length: usize) -> Self {
-        let files: Vec<Vec<TokenId>> = files.filter(|file| file.len() >= 2).collect();
+    pub fn new(files: impl Iterator<Item = TokenFile>, length: usize) -> Self {
+        let files: Vec<TokenFile> = files.filter(|file| file.tokens.len() >= 2).collect();
         let ends = files.iter().scan(0, |sum, file| {
-            *sum += file.len();
+            *sum += file.tokens.len();
             Some(*sum)
         });
         Self { ends: ends.collect(), files: files.into(), length }
@@ -41,19 +51,20 @@ impl Windows {
     /// A window; `None` when there are no files.
     pub fn draw(&self, random: &mut StdRng) -> Option<&[TokenId]> {
         let (file, window) = self.place(random)?;
-        Some(&file[window])
+        Some(&file.tokens[window])
     }
 
     /// A file, and where a window lies in it.
-    pub fn place(&self, random: &mut StdRng) -> Option<(&[TokenId], Range<usize>)> {
+    pub fn place(&self, random: &mut StdRng) -> Option<(&TokenFile, Range<usize>)> {
         let all = self.ends.last().copied().filter(|&all| all > 0)?;
         let place = random.random_range(0..all);
         let file = self.ends.partition_point(|&end| end <= place);
-        let tokens = &self.files[file];
+        let found = &self.files[file];
+        let tokens = &found.tokens;
         let inside = place - (self.ends[file] - tokens.len());
         // Windows of one length, as far as the file goes, so that little of a batch is padding.
         let start = inside.min(tokens.len().saturating_sub(self.length));
-        Some((tokens, start..(start + self.length).min(tokens.len())))
+        Some((found, start..(start + self.length).min(tokens.len())))
     }
 }
 
@@ -194,7 +205,8 @@ mod tests {
     const MASK: TokenId = 999;
 
     fn windows() -> Windows {
-        Windows::new([(0..40).collect(), vec![7], (100..500).collect()].into_iter(), 32)
+        let files = [(0..40).collect(), vec![7], (100..500).collect()];
+        Windows::new(files.into_iter().map(|tokens| TokenFile { language: None, tokens }), 32)
     }
 
     fn corruption(shift: Shift) -> Corruption {

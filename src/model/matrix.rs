@@ -135,6 +135,11 @@ impl Stored {
         self.unit = self.unit.max(block.block().0);
     }
 
+    /// Whether some of the rows are single floats, of which nothing was rounded.
+    pub fn has_singles(&self) -> bool {
+        self.parts.iter().any(|part| part.block == BlockType::F32)
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.rows

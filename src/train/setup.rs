@@ -142,7 +142,7 @@ fn on_base(recipe: &Recipe, base: &Base, device: &OpenDevice, files: SourceFiles
     let tokenizer = read_tokenizer(&found, &weights)?;
     let name = found.name.clone();
     let mismatch = |reason: &str| ModelError::Mismatch(format!("{name}: {reason}"));
-    if config.kind != Kind::Autoregressive && base.trained == Trained::Adapter {
+    if matches!(config.kind, Kind::Denoiser { .. }) && base.trained == Trained::Adapter {
         return Err(mismatch("a canvas adapter needs an autoregressive base").into());
     }
     let special = |names: &[&str]| names.iter().find_map(|name| tokenizer.special(name));

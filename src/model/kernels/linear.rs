@@ -24,7 +24,8 @@ use crate::model::matrix::Stored;
 
 /// Rows of a tensor of weights up to which the kernel is used.
 const FEW_ROWS: usize = 48;
-/// Rows from which stored weights go through the matrix unit of a machine that has one: it takes 32 at a time.
+/// Rows from which stored weights go through the matrix unit of a machine that has one: it takes 32 at a time. Weights in f32 never
+/// do: who keeps them so wants all their bits.
 const UNIT_ROWS: usize = 5;
 /// Inputs are cut to a depth at which a block of them stays in the second-level cache: as many values.
 const INPUTS: usize = 1 << 18;
@@ -92,7 +93,9 @@ fn kernel(
     };
     let mut out = vec![0.0; count * outs];
     match (weights, MatrixUnit::detect()) {
-        (Weights::Stored(stored), Some(unit)) if count >= UNIT_ROWS => job.run_by_unit(unit, stored, outs, &mut out),
+        (Weights::Stored(stored), Some(unit)) if count >= UNIT_ROWS && !stored.has_singles() => {
+            job.run_by_unit(unit, stored, outs, &mut out)
+        }
         _ => job.run(outs, &mut out),
     }
     Some(flex::tensor(out, [count, outs], &rows.device()))

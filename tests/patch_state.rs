@@ -64,6 +64,8 @@ struct World {
     redo: Vec<String>,
     /// Lines of others; each is in the file for ever, unless an edit of its own line took it.
     foreign: Vec<String>,
+    /// Lines of others so far: no two have the same text, so one cannot stand for another.
+    marks: usize,
 }
 
 impl World {
@@ -74,7 +76,7 @@ impl World {
         let file = tree.join("f");
         std::fs::write(&file, text).unwrap();
         let journal = Journal::open(&temp.path().join("state")).unwrap();
-        Self { tree, file, journal, undo: Vec::new(), redo: Vec::new(), foreign: Vec::new(), _temp: temp }
+        Self { tree, file, journal, undo: Vec::new(), redo: Vec::new(), foreign: Vec::new(), marks: 0, _temp: temp }
     }
 
     fn read(&self) -> String {
@@ -144,7 +146,8 @@ impl World {
                 }
             },
             Step::Foreign { line } => {
-                let mark = format!("line {} of somebody else\n", self.foreign.len());
+                let mark = format!("line {} of somebody else\n", self.marks);
+                self.marks += 1;
                 let mut lines: Vec<&str> = before.split_inclusive('\n').collect();
                 lines.insert(line % (lines.len() + 1), &mark);
                 std::fs::write(&self.file, lines.concat()).unwrap();

@@ -54,7 +54,7 @@ pub fn load(files: &ModelFiles, device: &OpenDevice, progress: &mut dyn FnMut(f3
     };
     let unclear = |reason: String| ModelError::Options(format!("{}: {reason}", files.name));
     // A canvas adapter is made for a base that continues text.
-    let is_base = files.adapter.is_some() && files.spec.attention.is_none() && config.kind == Kind::Autoregressive;
+    let is_base = files.adapter.is_some() && files.spec.attention.is_none() && !matches!(config.kind, Kind::Denoiser { .. });
     if !is_base {
         // What the configuration alone leaves open need not wait for the weights.
         config.kind.resolve(&files.spec, None).map_err(unclear)?;

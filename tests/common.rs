@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use dcode::model::device;
 use dcode::model::device::DeviceChoice;
+use dcode::model::device::OpenDevice;
 use dcode::model::load::LoadedModel;
 use dcode::model::load::load;
 use dcode::model::locate::locate;
@@ -21,10 +22,24 @@ pub fn shared(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// The default model on the CPU, or `None` with the reason printed when its files are not complete.
+/// The device that `DCODE_TEST_DEVICE` names, as `--device` does; by default the CPU. A device that is named and not there fails.
+pub fn test_device() -> OpenDevice {
+    let choice = std::env::var("DCODE_TEST_DEVICE").map_or(DeviceChoice::Cpu, |name| name.parse().unwrap());
+    device::open(choice).unwrap()
+}
+
+/// Error that values may have on the device of the test, relative to the largest of them.
+pub fn test_tolerance() -> f32 {
+    match std::env::var("DCODE_TEST_DEVICE") {
+        Ok(name) if name.starts_with("gpu") => 1e-3,
+        _ => 1e-4,
+    }
+}
+
+/// The default model on the device of the test, or `None` with the reason printed when its files are not complete.
 pub fn embedded_model() -> Option<LoadedModel> {
     match locate(None) {
-        Ok(files) if files.adapter.is_some() => match load(&files, &device::open(DeviceChoice::Cpu).unwrap(), &mut |_| {}) {
+        Ok(files) if files.adapter.is_some() => match load(&files, &test_device(), &mut |_| {}) {
             Ok(model) => Some(model),
             Err(error @ dcode::model::error::ModelError::Missing { .. }) => {
                 eprintln!("skipped: the embedded model is not complete: {error}");

@@ -201,3 +201,21 @@ fn the_command_line_says_it_in_one_line() {
     let (code, message) = run(&[]);
     assert!(code == Some(5) && message.contains("dcode.toml: unknown key \"speed\""), "{code:?} {message}");
 }
+
+#[test]
+fn every_kind_of_model_is_warmed_up() {
+    let folder = tempfile::tempdir().unwrap();
+    for (mask, said, lines) in [(false, "attention=causal", 5 * 4), (true, "attention=bidirectional,shift=right", 5 * 3)] {
+        make(folder.path(), "llama", json!({}), &llama(), mask);
+        let output = Command::new(env!("CARGO_BIN_EXE_dcode"))
+            .args(["warmup", "--device", "cpu", "--spec", said, "--model"])
+            .arg(folder.path())
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(text.lines().filter(|line| line.ends_with(" s")).count(), lines, "{text}");
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_dcode")).args(["warmup", "--model", "/nowhere"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+}

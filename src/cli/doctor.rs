@@ -40,7 +40,7 @@ pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
     print(&format!("dcode      {}", env!("CARGO_PKG_VERSION")))?;
     print(&format!(
         "backends   {}",
-        if cfg!(feature = "gpu") { "burn 0.22.1: flex (cpu), wgpu (gpu)" } else { "burn 0.22.1: flex (cpu)" }
+        if cfg!(feature = "wgpu") { "burn 0.22.1: flex (cpu), wgpu (gpu)" } else { "burn 0.22.1: flex (cpu)" }
     ))?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     print(&format!("cpu        {threads} threads{}", cpu_features()))?;

@@ -115,6 +115,7 @@ pub fn candidate(candidate: &Candidate) -> Value {
         "unsure": candidate.unsure(),
         "ending": match candidate.ending {
             crate::diffusion::denoise::Ending::Complete => "complete",
+            crate::diffusion::denoise::Ending::Left => "left",
             crate::diffusion::denoise::Ending::CutShort => "cut-short",
             crate::diffusion::denoise::Ending::OutOfSlots => "out-of-slots",
         },

@@ -39,6 +39,7 @@ pub mod trust;
 pub mod tui;
 pub mod undo;
 pub mod verify;
+pub mod warmup;
 pub mod work;
 pub mod write;
 
@@ -91,6 +92,7 @@ enum Command {
     Eval(Box<eval::EvalArgs>),
     Model(model::ModelCommandArgs),
     Doctor(doctor::DoctorArgs),
+    Warmup(warmup::WarmupArgs),
     Bench(bench::BenchArgs),
     Train(Box<train::TrainArgs>),
     /// Print shell completions
@@ -209,6 +211,7 @@ fn run(cli: &Cli, layers: &Layers) -> Result<Exit, Failure> {
         Some(Command::Eval(args)) => eval::run(args),
         Some(Command::Model(args)) => model::run(args),
         Some(Command::Doctor(args)) => doctor::run(args),
+        Some(Command::Warmup(args)) => warmup::run(args),
         Some(Command::Bench(args)) => bench::run(args),
         Some(Command::Train(args)) => train::run(args),
         Some(Command::Completions { shell }) => completions(*shell),

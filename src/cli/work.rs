@@ -124,9 +124,9 @@ fn not_acceptable(best: &Proposal) -> Failure {
         };
         return Failure::new(Exit::NoCandidate, format!("no candidate passes the commands; nothing was written. {hint}"));
     }
-    let ending = best.parts.iter().map(|part| part.ending).find(|ending| *ending != Ending::Complete);
+    let ending = best.parts.iter().map(|part| part.ending).find(|ending| !ending.is_own());
     match ending.unwrap_or(Ending::Complete) {
-        Ending::Complete => {
+        Ending::Complete | Ending::Left => {
             let message = "no candidate parses; nothing was written. Try --candidates 4 or a smaller range";
             Failure::new(Exit::NoCandidate, message)
         }

@@ -27,10 +27,19 @@ pub struct Limits {
 pub enum Ending {
     /// Full, within the bounds.
     Complete,
+    /// Full, and closed by the observer: at the end of its file a text is over where it leaves the definition that it began in.
+    Left,
     /// The last masks were filled in one pass because steps or time were used up, or the user stopped.
     CutShort,
     /// A span used all the slots it may have and no `end` came: its text probably runs on.
     OutOfSlots,
+}
+
+impl Ending {
+    /// Whether the text came to an end of its own.
+    pub fn is_own(self) -> bool {
+        matches!(self, Self::Complete | Self::Left)
+    }
 }
 
 /// What the observer of a run wants next.

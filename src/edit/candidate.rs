@@ -37,7 +37,7 @@ pub struct Candidate {
 impl Candidate {
     /// Whether it may be applied without a person looking at it: it parses (or cannot be judged), and came to its own end.
     pub fn is_acceptable(&self) -> bool {
-        self.ending == Ending::Complete && !matches!(self.syntax.verdict, Verdict::Broken { .. })
+        self.ending.is_own() && !matches!(self.syntax.verdict, Verdict::Broken { .. })
     }
 
     /// Tokens that were committed below a probability of [`UNSURE`], as those are that a stop fills in at once; a draft has no
@@ -62,7 +62,7 @@ impl Candidate {
 pub fn rank(candidates: &mut [Candidate]) {
     let broken = |candidate: &Candidate| matches!(candidate.syntax.verdict, Verdict::Broken { .. });
     candidates.sort_by(|a, b| {
-        let complete = (b.ending == Ending::Complete).cmp(&(a.ending == Ending::Complete));
+        let complete = b.ending.is_own().cmp(&a.ending.is_own());
         let score = |candidate: &Candidate| candidate.score.unwrap_or(f64::NEG_INFINITY);
         broken(a).cmp(&broken(b)).then(complete).then(score(b).total_cmp(&score(a))).then(b.confidence.total_cmp(&a.confidence))
     });

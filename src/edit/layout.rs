@@ -155,6 +155,11 @@ impl Layout {
         self.covers.clone()
     }
 
+    /// The blanks before the last span that stand in its slots.
+    pub(super) fn blanks_of_last(&self) -> &str {
+        self.blanks.last().map_or("", String::as_str)
+    }
+
     /// A fresh canvas.
     pub fn canvas(&self) -> Canvas {
         Canvas::new(self.prompt.context.clone(), self.slots.clone(), self.after.clone())

@@ -37,6 +37,7 @@ use crate::edit::steer::Command;
 use crate::edit::steer::Next;
 pub use crate::edit::steer::Steering;
 use crate::edit::steered::Steered;
+use crate::edit::tail::Tail;
 use crate::model::load::LoadedModel;
 use crate::model::spec::TokenId;
 use crate::syntax::guard::Guard;
@@ -136,7 +137,9 @@ impl Running<'_, '_> {
         rank(&mut candidates);
         if self.request.options.record {
             let (model, file) = (&self.model.denoiser.spec().name, self.request.document.path().to_string_lossy());
+            let spans: Vec<_> = self.request.spans.iter().map(|span| span.range()).collect();
             let saved = SavedRun::new(model, &file, &self.model.tokenizer, &candidates);
+            let saved = saved.within(self.request.document.text(), &spans);
             (self.emit)(Event::Recorded(Box::new(saved)));
         }
         Ok(candidates)
@@ -244,9 +247,16 @@ impl Running<'_, '_> {
         let steered = Steered { tokenizer: &self.model.tokenizer, layout: &self.layout, first };
         let (emit, before, steering) = (&mut *self.emit, self.nfe, self.steering);
         let (clock, threshold, fixed) = (&mut self.clock, &mut self.threshold, &mut self.fixed);
+        let tail = Tail::new(self.request, &self.layout);
+        let mut left = vec![false; canvases.len()];
         let mut observe = |mut report: StepReport<'_>| {
             // Also in the rounds that mend what does not parse.
             *report.fixed = *fixed;
+            if let Some(tail) = tail.as_ref().filter(|_| !*report.fixed) {
+                for (canvas, left) in report.canvases.iter_mut().zip(&mut left) {
+                    *left |= tail.leave(steered.tokenizer, steered.layout, canvas);
+                }
+            }
             let shown = report.canvases.iter().position(|canvas| !canvas.is_full()).unwrap_or(0);
             emit(Event::Step(steered.step(shown, before, &report)));
             loop {
@@ -263,9 +273,37 @@ impl Running<'_, '_> {
                 }
             }
         };
-        let (endings, nfe) = denoise(&mut self.model.denoiser, canvases, &mut samplers, limits, &mut observe)?;
+        let (mut endings, nfe) = denoise(&mut self.model.denoiser, canvases, &mut samplers, limits, &mut observe)?;
         self.nfe += nfe;
+        for (index, ending) in endings.iter_mut().enumerate() {
+            match ending {
+                Ending::Complete | Ending::OutOfSlots if left[index] => *ending = Ending::Left,
+                Ending::CutShort | Ending::OutOfSlots => {
+                    if let Some(tail) = &tail {
+                        self.cut_back(tail, &mut canvases[index]);
+                    }
+                }
+                Ending::Complete | Ending::Left => {}
+            }
+        }
         Ok(endings)
+    }
+
+    /// Cuts a text that was broken off at the end of a file back to the lines with which the file parses; if there are none it stays.
+    fn cut_back(&self, tail: &Tail, canvas: &mut Canvas) {
+        let (tokenizer, guard) = (&self.model.tokenizer, self.guard());
+        let parses = |canvas: &Canvas| {
+            let texts = self.layout.texts(tokenizer, canvas, &self.request.document, &self.request.spans)?;
+            let (text, spans) = spliced(self.request, &texts)?;
+            Some(!matches!(guard.check(&text, &spans).verdict, Verdict::Broken { .. }))
+        };
+        if parses(canvas) != Some(false) {
+            return;
+        }
+        let shorter = tail.cut_back(tokenizer, &self.layout, canvas).find(|shorter| parses(shorter) == Some(true));
+        if let Some(shorter) = shorter {
+            *canvas = shorter;
+        }
     }
 
     /// Remasks what keeps complete candidates from parsing. Returns whether anything was remasked.
@@ -275,7 +313,7 @@ impl Running<'_, '_> {
         for (canvas, ending) in canvases.iter_mut().zip(endings) {
             let tokenizer = &self.model.tokenizer;
             let texts = self.layout.texts(tokenizer, canvas, &self.request.document, &self.request.spans);
-            let (Some(texts), Ending::Complete) = (texts, ending) else { continue };
+            let (Some(texts), Ending::Complete | Ending::Left) = (texts, ending) else { continue };
             // With other line endings the places in the file are not those of the tokens.
             if texts.iter().any(|text| text.contains('\r')) {
                 continue;

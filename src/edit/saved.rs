@@ -3,6 +3,7 @@
 //! One JSON object. Slots and operations are short arrays; texts of tokens stand there once.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -22,6 +23,8 @@ const FORMAT: &str = "dcode-trajectory";
 const VERSION: u32 = 1;
 /// Slots that a canvas of a file may have at any step; a file that asks for more is damaged.
 const MOST_SLOTS: usize = 1 << 16;
+/// Bytes of a text up to which it is recorded around the spans.
+const MOST_AROUND: usize = 1 << 18;
 
 /// Trajectories of one request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +37,9 @@ pub struct SavedRun {
     pub file: String,
     /// Text of each token that stands in a slot at some time.
     texts: BTreeMap<TokenId, String>,
+    /// What stood before the first span, between the spans, and behind the last one; empty when that was too much.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    around: Vec<String>,
     runs: Vec<Run>,
 }
 
@@ -66,7 +72,25 @@ impl SavedRun {
             }
             runs.push(run);
         }
-        Self { format: FORMAT.to_owned(), version: VERSION, model: model.to_owned(), file: file.to_owned(), texts, runs }
+        let (model, file) = (model.to_owned(), file.to_owned());
+        Self { format: FORMAT.to_owned(), version: VERSION, model, file, texts, around: Vec::new(), runs }
+    }
+
+    /// With the text that stands around the spans, ascending ranges of bytes in it, unless it is too long.
+    #[must_use]
+    pub fn within(mut self, text: &str, spans: &[Range<usize>]) -> Self {
+        let starts = std::iter::once(0).chain(spans.iter().map(|span| span.end));
+        let ends = spans.iter().map(|span| span.start).chain([text.len()]);
+        let pieces: Option<Vec<&str>> = starts.zip(ends).map(|(start, end)| text.get(start..end)).collect();
+        if let Some(pieces) = pieces.filter(|pieces| pieces.iter().map(|piece| piece.len()).sum::<usize>() <= MOST_AROUND) {
+            self.around = pieces.into_iter().map(str::to_owned).collect();
+        }
+        self
+    }
+
+    /// What stood around `spans` spans, one piece more than there are spans; `None` when it was not recorded.
+    pub fn around(&self, spans: usize) -> Option<&[String]> {
+        (self.around.len() == spans + 1).then_some(self.around.as_slice())
     }
 
     /// Reads the text of a file.
@@ -186,7 +210,8 @@ mod tests {
     fn saved(trajectory: &Trajectory) -> SavedRun {
         let texts = BTreeMap::from([(5, "x".to_owned())]);
         let runs = vec![Run::new(3, trajectory)];
-        SavedRun { format: FORMAT.to_owned(), version: VERSION, model: "m".to_owned(), file: "f".to_owned(), texts, runs }
+        let (model, file) = ("m".to_owned(), "f".to_owned());
+        SavedRun { format: FORMAT.to_owned(), version: VERSION, model, file, texts, around: Vec::new(), runs }
     }
 
     fn any_op() -> impl Strategy<Value = Op> {
@@ -201,6 +226,19 @@ mod tests {
             (slot.clone(), 0u32..9).prop_map(|(slot, token)| Op::Pin { slot, token }),
             slot.prop_map(|slot| Op::Unpin { slot }),
         ]
+    }
+
+    #[test]
+    fn what_stands_around_is_recorded_unless_it_is_long() {
+        let start = Canvas::new(vec![1], vec![Slot::masked(0), Slot::masked(1)], vec![]);
+        let run = saved(&Trajectory::new(start.clone(), &start));
+        assert_eq!(run.around(2), None, "files of before have none");
+        assert!(!run.write().unwrap().contains("around"));
+        let found = SavedRun::read(&run.clone().within("a{x}b{y}c", &[2..3, 6..7]).write().unwrap()).unwrap();
+        assert_eq!(found.around(2).unwrap(), ["a{", "}b{", "}c"]);
+        assert_eq!(found.around(1), None, "the pieces do not fit the spans");
+        assert_eq!(run.clone().within("ab", &[1..7]).around(1), None, "no such span");
+        assert_eq!(run.within(&"x".repeat(MOST_AROUND + 2), &[0..1]).around(1), None, "too long");
     }
 
     proptest! {

@@ -88,7 +88,7 @@ impl Adapter {
                 Ok(Tensor::from_data(TensorData::new(values, shape), device))
             };
             let (a, b) = (matrix("a", [header.rank, width_in])?, matrix("b", [width_out, header.rank])?);
-            Ok(LowRank { a: Matrix::Dense(a), b })
+            Ok(LowRank { a: Matrix::Dense(a.into()), b })
         };
         let blocks = (0..config.layers).map(|layer| {
             Ok(AdapterBlock {

@@ -75,7 +75,7 @@ pub fn open(choice: DeviceChoice) -> Result<OpenDevice, ModelError> {
     }
 }
 
-#[cfg(feature = "gpu")]
+#[cfg(feature = "wgpu")]
 mod gpu {
     use std::panic::catch_unwind;
 
@@ -136,7 +136,7 @@ mod gpu {
     }
 }
 
-#[cfg(not(feature = "gpu"))]
+#[cfg(not(feature = "wgpu"))]
 mod gpu {
     use super::OpenDevice;
 

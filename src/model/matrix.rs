@@ -7,11 +7,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use burn::tensor::Int;
 use burn::tensor::Tensor;
 use burn::tensor::TensorData;
 use rayon::prelude::*;
 
+use crate::model::dense::Dense;
+use crate::model::dense::rows_of;
 use crate::model::gguf::BlockType;
 use crate::model::gguf::dequant;
 use crate::model::mapped::Mapped;
@@ -22,8 +23,8 @@ use crate::model::spec::TokenId;
 #[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug)]
 pub enum Matrix {
-    /// `[out, in]`, on the device.
-    Dense(Tensor<2>),
+    /// On the device.
+    Dense(Dense),
     /// As in the file, for the kernels of the CPU.
     Stored(Stored),
 }
@@ -32,7 +33,7 @@ impl Matrix {
     /// Rows and columns, `[out, in]`.
     pub fn dims(&self) -> [usize; 2] {
         match self {
-            Self::Dense(tensor) => tensor.dims(),
+            Self::Dense(dense) => dense.dims(),
             Self::Stored(stored) => [stored.rows, stored.width],
         }
     }
@@ -40,15 +41,10 @@ impl Matrix {
     /// The rows with the numbers `ids`, `[ids, in]`. Numbers beyond the end give row 0.
     pub fn select(&self, ids: &[TokenId], device: &Device) -> Tensor<2> {
         let [rows, width] = self.dims();
-        let ids = ids.iter().map(|&id| id as usize).map(|id| if id < rows { id } else { 0 });
+        let ids = rows_of(ids, rows);
         match self {
-            Self::Dense(tensor) => {
-                let ids: Vec<i32> = ids.map(|id| i32::try_from(id).unwrap_or(0)).collect();
-                let count = ids.len();
-                tensor.clone().select(0, Tensor::<1, Int>::from_data(TensorData::new(ids, [count]), device))
-            }
+            Self::Dense(dense) => dense.select(&ids, device),
             Self::Stored(stored) => {
-                let ids: Vec<usize> = ids.collect();
                 let mut out = vec![0.0; ids.len() * width];
                 out.par_chunks_exact_mut(width.max(1)).zip(&ids).for_each(|(out, &id)| stored.expand(id, 0..width, out));
                 Tensor::from_data(TensorData::new(out, [ids.len(), width]), device)
@@ -56,10 +52,10 @@ impl Matrix {
         }
     }
 
-    /// All values as one tensor.
+    /// All values as one tensor, in f32.
     pub fn to_dense(&self, device: &Device) -> Tensor<2> {
         match self {
-            Self::Dense(tensor) => tensor.clone(),
+            Self::Dense(dense) => dense.to_tensor(),
             Self::Stored(stored) => {
                 let mut out = vec![0.0; stored.rows * stored.width];
                 out.par_chunks_exact_mut(stored.width.max(1))

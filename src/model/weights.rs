@@ -6,13 +6,12 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use burn::tensor::Device;
-use burn::tensor::Tensor;
-use burn::tensor::TensorData;
 use rayon::prelude::*;
 use safetensors::Dtype;
 use safetensors::SafeTensors;
 
 use crate::model::config::TransformerConfig;
+use crate::model::dense::Dense;
 use crate::model::error::ModelError;
 use crate::model::gguf::BlockType;
 use crate::model::gguf::Gguf;
@@ -206,13 +205,16 @@ impl Weights {
         let rows: usize = pieces.iter().map(|piece| piece.rows).sum();
         let mut values = vec![0.0; rows * width];
         let mut rest = values.as_mut_slice();
+        let mut singles = false;
         for piece in pieces {
+            singles |= self.find(&piece.name, &[piece.rows, width])?.0 == BlockType::F32;
             let (out, more) = rest.split_at_mut(piece.rows * width);
             self.read(&piece.name, &[piece.rows, width], out)?;
             piece.order.iter().for_each(|order| order.apply(out, width));
             rest = more;
         }
-        Ok(Matrix::Dense(Tensor::from_data(TensorData::new(values, [rows, width]), device)))
+        // Who keeps weights in f32 wants all their bits.
+        Ok(Matrix::Dense(Dense::new(&values, width, singles, device)))
     }
 
     /// The rows of a tensor in the form that is wished for, if one is. Rows stay in the order of the file.

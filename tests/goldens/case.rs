@@ -2,14 +2,26 @@
 
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering;
 
-use burn::tensor::Device;
 use dcode::model::config::TransformerConfig;
 use dcode::model::transformer::Transformer;
 use dcode::model::weights::Weights;
 use safetensors::Dtype;
 use safetensors::SafeTensors;
 use serde_json::Value;
+
+use crate::common::test_device;
+use crate::common::test_tolerance;
+
+/// The largest error of a value so far, relative to the largest of its tensor, as bits: those of positive numbers are in their order.
+static WORST: AtomicU32 = AtomicU32::new(0);
+
+/// The largest error that [`compare`] has met.
+pub fn worst() -> f32 {
+    f32::from_bits(WORST.load(Ordering::Relaxed))
+}
 
 /// A case.
 pub struct Case {
@@ -41,7 +53,7 @@ impl Case {
 
     pub fn transformer(&self) -> Transformer {
         let weights = Weights::open_safetensors(&[self.folder.join("model.safetensors")]).unwrap();
-        Transformer::load(self.config(), &weights, &Device::flex(), &mut |_| {}).unwrap()
+        Transformer::load(self.config(), &weights, &test_device().device, &mut |_| {}).unwrap()
     }
 
     /// A value of `inputs`, `params` or `expected`.
@@ -88,7 +100,6 @@ impl Case {
 /// Compares values as the goldens ask for: the largest difference against a share of the largest expected value. Where `counts` is
 /// false for a row, the row is undefined.
 pub fn compare(name: &str, found: &[f32], expected: &[f32], counts: Option<&[bool]>) -> Result<(), String> {
-    const TOLERANCE: f32 = 1e-4;
     if found.len() != expected.len() {
         return Err(format!("{name} has {} values, expected {}", found.len(), expected.len()));
     }
@@ -98,5 +109,6 @@ pub fn compare(name: &str, found: &[f32], expected: &[f32], counts: Option<&[boo
     let difference = (0..found.len()).filter(counted).map(|index| (found[index] - expected[index]).abs());
     // A NaN must not hide behind a comparison.
     let most = difference.fold(0.0f32, |most, value| if value.is_nan() { f32::INFINITY } else { most.max(value) });
-    if most <= TOLERANCE * largest { Ok(()) } else { Err(format!("{name} differs by {most:.2e} of {largest:.2e}")) }
+    WORST.fetch_max((most / largest.max(f32::MIN_POSITIVE)).to_bits(), Ordering::Relaxed);
+    if most <= test_tolerance() * largest { Ok(()) } else { Err(format!("{name} differs by {most:.2e} of {largest:.2e}")) }
 }

@@ -57,7 +57,11 @@ fn check(root: &Path) {
             Err(reason) => failed.push(format!("{}: {reason}", case.name)),
         }
     }
-    eprintln!("{}: {checked} cases equal, {trainable} of them by the trainable model too", root.display());
+    let worst = case::worst();
+    eprintln!(
+        "{}: {checked} cases equal, {trainable} of them by the trainable model too; largest error {worst:.1e}",
+        root.display()
+    );
     assert!(failed.is_empty(), "{} cases differ:\n{}", failed.len(), failed.join("\n"));
 }
 

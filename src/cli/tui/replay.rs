@@ -59,8 +59,16 @@ pub fn replay(path: &Path, candidate: Option<usize>) -> Result<Replay, String> {
     Ok(Replay { file: saved.file, model: saved.model, candidate, text, spans, frames })
 }
 
-/// The text between the spans of a recorded run, and where in it the spans are. What stood around them is not recorded as text.
+/// The text around the spans of a recorded run, and where in it the spans are. Of a text that was too long to be recorded, and in files
+/// that have none, it is what stands between the spans on the canvas.
 fn surroundings(saved: &SavedRun, start: &Canvas) -> (String, Vec<Range<usize>>) {
+    if let Some(pieces) = saved.around(start.spans()) {
+        let ends = pieces.iter().scan(0, |end, piece| {
+            *end += piece.len();
+            Some(*end)
+        });
+        return (pieces.concat(), ends.take(start.spans()).map(|end| end..end).collect());
+    }
     let (mut text, mut places) = (String::new(), vec![None; start.spans()]);
     for slot in start.slots() {
         match (slot.span.and_then(|span| places.get_mut(usize::from(span))), slot.token) {
@@ -218,6 +226,10 @@ mod tests {
         let found = replay(&path, None).unwrap();
         assert_eq!((found.file.as_str(), found.model.as_str(), found.candidate), ("src/a.rs", "m", 2));
         assert_eq!((found.text.as_str(), found.spans.as_slice()), ("// between\n", &[0..0, 11..11][..]));
+        let around = RUN.replace("\"runs\"", "\"around\":[\"fn f() {\\n\",\"// now\\n\",\"}\\n\"],\"runs\"");
+        std::fs::write(&path, around).unwrap();
+        let whole = replay(&path, None).unwrap();
+        assert_eq!((whole.text.as_str(), whole.spans.as_slice()), ("fn f() {\n// now\n}\n", &[9..9, 16..16][..]));
         let shown: Vec<Vec<Vec<String>>> = found
             .frames
             .iter()

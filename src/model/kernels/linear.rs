@@ -40,23 +40,25 @@ const DEPTH: std::ops::RangeInclusive<usize> = 512..=1024;
 /// - output `[rows, out]`
 pub fn linear(rows: Tensor<2>, weight: &Matrix, bias: Option<&Tensor<2>>, update: Option<&LowRankTerm>) -> Tensor<2> {
     match weight {
-        Matrix::Dense(tensor) => {
+        Matrix::Dense(dense) => {
             if rows.dims()[0] <= FEW_ROWS
-                && let Some(weights) = Values::of(tensor)
-                && let Some(out) = kernel(&rows, &Weights::Dense(weights.get()), tensor.dims(), bias, update)
+                && let Some(weights) = dense.whole().and_then(Values::of)
+                && let Some(out) = kernel(&rows, &Weights::Dense(weights.get()), dense.dims(), bias, update)
             {
                 return out;
             }
-            composed(rows, tensor, bias, update)
+            composed(dense.product(rows), bias, update)
         }
-        Matrix::Stored(stored) => kernel(&rows, &Weights::Stored(stored), weight.dims(), bias, update)
-            .unwrap_or_else(|| composed(rows.clone(), &weight.to_dense(&rows.device()), bias, update)),
+        Matrix::Stored(stored) => kernel(&rows, &Weights::Stored(stored), weight.dims(), bias, update).unwrap_or_else(|| {
+            let weight = weight.to_dense(&rows.device());
+            composed(rows.matmul(weight.transpose()), bias, update)
+        }),
     }
 }
 
-/// The same in Burn's operations.
-fn composed(rows: Tensor<2>, weight: &Tensor<2>, bias: Option<&Tensor<2>>, update: Option<&LowRankTerm>) -> Tensor<2> {
-    let mut out = rows.matmul(weight.clone().transpose());
+/// The rest in Burn's operations, from `rows · weightᵀ`.
+fn composed(product: Tensor<2>, bias: Option<&Tensor<2>>, update: Option<&LowRankTerm>) -> Tensor<2> {
+    let mut out = product;
     if let Some(bias) = bias {
         out = out + bias.clone();
     }
@@ -344,7 +346,7 @@ mod tests {
             let (x, weight) = (random([rows, depth]), random([outs, depth]));
             let bias = biased.then(|| random([1, outs]));
             let update = updated.then(|| LowRankTerm { inner: random([rows, rank]), factor: random([outs, rank]) });
-            let expected = composed(x.clone(), &weight, bias.as_ref(), update.as_ref());
+            let expected = composed(x.clone().matmul(weight.clone().transpose()), bias.as_ref(), update.as_ref());
             let found = by_kernel(&x, &weight, bias.as_ref(), update.as_ref());
             prop_assert!(difference(found, expected) < 1e-5);
         }
@@ -385,7 +387,7 @@ mod tests {
             let x = random([rows, depth]);
             let update = updated.then(|| LowRankTerm { inner: random([rows, 5]), factor: random([outs, 5]) });
             let matrix = Matrix::Stored(stored);
-            let expected = composed(x.clone(), &matrix.to_dense(&device), None, update.as_ref());
+            let expected = composed(x.clone().matmul(matrix.to_dense(&device).transpose()), None, update.as_ref());
             prop_assert!(difference(linear(x, &matrix, None, update.as_ref()), expected) < 1e-5);
         }
     }
@@ -395,7 +397,7 @@ mod tests {
         let device = Device::flex();
         let x = Tensor::<2>::random([40, 6], Distribution::Default, &device);
         let weight = Tensor::<2>::random([9, 40], Distribution::Default, &device);
-        let expected = composed(x.clone().transpose(), &weight, None, None);
+        let expected = composed(x.clone().transpose().matmul(weight.clone().transpose()), None, None);
         assert!(difference(by_kernel(&x.transpose(), &weight, None, None), expected) < 1e-5);
     }
 }

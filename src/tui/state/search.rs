@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::tui::keymap::Action;
 use crate::tui::state::Input;
 use crate::tui::state::Place;
 
@@ -28,6 +29,8 @@ pub struct Search {
     pub waiting: bool,
     /// Whether to go to the first match when they come.
     pub seeking: bool,
+    /// Steps to the next match and the one before that were asked for while they were still to come.
+    pub steps: Vec<Action>,
 }
 
 impl Search {

@@ -15,6 +15,9 @@ use crate::tui::state::State;
 use crate::tui::update::Effect;
 use crate::tui::update::tell;
 
+/// Steps that are kept while the matches are still to come.
+const MOST_STEPS: usize = 100;
+
 /// Opens the line for what is looked for.
 pub(super) fn open(state: &mut State) {
     state.search.input = Input::default();
@@ -37,6 +40,7 @@ fn ask(state: &mut State, seeking: bool) -> Vec<Effect> {
     state.revision += 1;
     let search = &mut state.search;
     (search.matches, search.at) = (Arc::new([]), None);
+    search.steps.clear();
     search.revision = state.revision;
     search.waiting = !search.query.is_empty();
     search.seeking = seeking;
@@ -55,17 +59,26 @@ pub(super) fn on_matches(state: &mut State, revision: u64, text: &Arc<str>, matc
     }
     state.search.matches = matches.into();
     state.search.waiting = false;
-    if !std::mem::take(&mut state.search.seeking) {
-        return;
-    }
-    if state.search.matches.is_empty() {
-        if state.mode == Mode::Search {
-            restore(state);
-        } else {
-            nothing_found(state);
+    let steps = std::mem::take(&mut state.search.steps);
+    if std::mem::take(&mut state.search.seeking) {
+        if state.search.matches.is_empty() {
+            if state.mode == Mode::Search {
+                restore(state);
+            } else {
+                nothing_found(state);
+            }
+            return;
         }
-        return;
+        first(state);
     }
+    // What was asked for while they were looked for is done in its order.
+    for action in steps {
+        step(state, action);
+    }
+}
+
+/// Goes to the first match from where the search began.
+fn first(state: &mut State) {
     let line = state.search.origin.as_ref().map_or(state.cursor, |origin| origin.cursor);
     let from = state.file.line(line).start;
     let first = state.search.matches.partition_point(|found| found.start < from);
@@ -112,6 +125,12 @@ fn nothing_found(state: &mut State) {
 }
 
 fn step(state: &mut State, action: Action) {
+    if state.search.waiting {
+        if state.search.steps.len() < MOST_STEPS {
+            state.search.steps.push(action);
+        }
+        return;
+    }
     let search = &state.search;
     let Some(last) = search.matches.len().checked_sub(1) else { return };
     let here = search.at.filter(|_| search.current().is_some_and(|found| state.file.line_at(found.start) == state.cursor));

@@ -75,6 +75,23 @@ fn what_is_found_belongs_to_its_text() {
 }
 
 #[test]
+fn steps_asked_for_early_are_done_when_the_matches_come() {
+    let mut session = session();
+    session.keys("/ t w o enter");
+    let (revision, text) = (session.state.search.revision, session.state.file.text.clone());
+    let matches = session.state.search.matches.to_vec();
+    // As it is in a large file: the key comes before the answer.
+    (session.state.search.matches, session.state.search.at) = (Arc::new([]), None);
+    (session.state.search.waiting, session.state.search.seeking) = (true, true);
+    session.keys("n n N n");
+    assert_eq!(session.state.search.at, None);
+    session.send(Msg::Matches { revision, text, matches });
+    assert_eq!(session.state.search.at, Some(2), "the first one, and two on");
+    session.keys("n");
+    assert_eq!(session.state.search.at, Some(3));
+}
+
+#[test]
 fn a_selection_of_lines_grows_to_the_match() {
     let mut session = session();
     session.keys("v / f o u r enter");

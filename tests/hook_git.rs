@@ -375,3 +375,53 @@ fn linked_work_trees_have_their_own_index() {
     linked.git(&["commit", "-q", "-m", "x"]);
     assert_eq!(linked.git(&["show", "HEAD:a.rs"]), SHORT);
 }
+
+/// A recipe of the user that asks for the commands of the settings.
+const ASKS: &str = "name = 'no-foo'\nmessage = 'foo'\ninstruction = 'Use bar.'\nquery = '((identifier) @span (#eq? @span \"foo\"))'\n\
+                    template = 'bar'\nverify = true\n[example]\nbefore = 'foo = 1'\nafter = 'bar = 1'\n";
+
+/// Runs `dcode hook --fix` over two files in which the recipe finds something; the command fails when `b.py` has `bar` in it.
+fn with_commands(commands: &str, arguments: &[&str]) -> (Repo, Output) {
+    let repo = Repo::new();
+    let home = repo.home.join("dcode");
+    std::fs::create_dir_all(home.join("recipes/python")).unwrap();
+    std::fs::write(home.join("recipes/python/no-foo.toml"), ASKS).unwrap();
+    std::fs::write(home.join("config.toml"), commands).unwrap();
+    repo.stage("a.py", "foo = 1\n");
+    repo.stage("b.py", "foo = 2\n");
+    let mut command = repo.command(env!("CARGO_BIN_EXE_dcode"));
+    let output = command.args(["hook", "--fix", "--no-model"]).args(arguments).output().unwrap();
+    (repo, output)
+}
+
+#[test]
+fn what_a_command_fails_with_is_not_written() {
+    let read = |repo: &Repo, name: &str| std::fs::read_to_string(repo.root.join(name)).unwrap();
+    let commands =
+        "[verify]\ncommands = [[\"sh\", \"-c\", \"if grep -q bar b.py; then echo b.py:1:1: error: bar; exit 1; fi\"]]\n";
+    let (repo, output) = with_commands(commands, &["--budget", "60"]);
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert_eq!((read(&repo, "a.py").as_str(), read(&repo, "b.py").as_str()), ("bar = 1\n", "foo = 2\n"), "{said}");
+    assert!(said.contains("b.py: no-foo: not written: a command of verify.commands fails with it"), "{said}");
+    assert_eq!(output.status.code(), Some(0));
+
+    let (repo, output) = with_commands("[verify]\ncommands = [[\"true\"]]\n", &["--budget", "60"]);
+    assert_eq!(
+        (read(&repo, "a.py").as_str(), read(&repo, "b.py").as_str()),
+        ("bar = 1\n", "bar = 2\n"),
+        "{}",
+        text(&output.stderr)
+    );
+
+    let (repo, output) = with_commands("", &[]);
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert_eq!((read(&repo, "a.py").as_str(), read(&repo, "b.py").as_str()), ("foo = 1\n", "foo = 2\n"));
+    assert!(said.contains("2 not written: their recipes ask for verify.commands"), "{said}");
+
+    // A command that takes longer than the budget holds nothing up.
+    let slow = "[verify]\ncommands = [[\"sleep\", \"100\"]]\n";
+    let (repo, output) = with_commands(slow, &["--budget", "2", "--strict"]);
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert_eq!((read(&repo, "a.py").as_str(), output.status.code()), ("foo = 1\n", Some(6)), "{said}");
+    assert!(said.contains("skipped: budget"), "{said}");
+}

@@ -24,11 +24,13 @@ use crate::cli::recipes::RecipeArgs;
 use crate::document::Document;
 use crate::document::Span;
 use crate::document::Spans;
+use crate::edit::engine::Engine;
 use crate::edit::request::EditRequest;
 use crate::edit::request::Method;
 use crate::edit::run::run as edit;
 use crate::edit::steer::Steering;
 use crate::hook::fix::rewrite_span;
+use crate::hook::model::rewrite_span as rewrite_by_model;
 use crate::model::device;
 use crate::model::load::LoadedModel;
 use crate::model::load::load;
@@ -66,6 +68,9 @@ pub struct EvalArgs {
     /// Answer by determined recipes, without a model; cases in which none applies get no result
     #[arg(long)]
     pub recipes: bool,
+    /// With --recipes: let the model rewrite what they find and do not determine, under their conditions
+    #[arg(long, requires = "recipes")]
+    pub with_model: bool,
     /// How candidates are made
     #[command(flatten)]
     pub sampling: SamplingArgs,
@@ -195,22 +200,31 @@ impl Answers {
 
 /// Answers with what the recipes determine inside the span of each case.
 fn by_recipes(args: &EvalArgs, cases: &[Case]) -> Result<Exit, Failure> {
-    let mut kits = Kits::new(&RecipeArgs::default(), true)?;
+    let mut kits = Kits::new(&RecipeArgs::default(), !args.with_model)?;
     let mut out = create(&args.out)?;
-    let mut answered = 0;
+    let (mut answered, mut by_model) = (0, 0);
+    let engine = if args.with_model { Some(Engine::start(args.model.files()?, args.model.device)?) } else { None };
     for case in cases {
         let start = Instant::now();
-        let document = case.document()?;
+        let document = Arc::new(case.document()?);
         let Some(language) = Language::from_path(&case.path) else { continue };
         let Some(kit) = kits.of(language)? else { continue };
-        if let Some((output, recipes)) = rewrite_span(kit, &document, &case.span().range()) {
+        let span = case.span().range();
+        let mut rewritten = rewrite_span(kit, &document, &span);
+        let determined = rewritten.is_some();
+        if let (None, Some(engine)) = (&rewritten, &engine) {
+            rewritten = rewrite_by_model(engine, kit, &document, &span)?;
+        }
+        if let Some((output, recipes)) = rewritten {
             answered += 1;
+            by_model += usize::from(!determined);
             let ms = start.elapsed().as_millis();
-            writeln!(out, "{}", serde_json::json!({ "id": case.id, "output": output, "ms": ms, "recipes": recipes }))?;
+            let by = if determined { "template" } else { "model" };
+            writeln!(out, "{}", serde_json::json!({ "id": case.id, "output": output, "ms": ms, "recipes": recipes, "by": by }))?;
         }
     }
     out.flush()?;
-    crate::cli::say(&format!("{} cases, {answered} answered by recipes", cases.len()));
+    crate::cli::say(&format!("{} cases, {answered} answered by recipes, {by_model} of them by the model", cases.len()));
     Ok(Exit::Ok)
 }
 

@@ -16,11 +16,13 @@ use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::findings::FormatArgs;
 use crate::cli::findings::show;
+use crate::cli::hook_checks;
 use crate::cli::recipes::Kits;
 use crate::cli::recipes::RecipeArgs;
 use crate::cli::say;
 use crate::cli::write::work_tree;
 use crate::cli::write::write;
+use crate::config::Layers;
 use crate::hook::fix::fix;
 use crate::hook::install::InstallError;
 use crate::hook::install::Installed;
@@ -114,7 +116,7 @@ fn budget(text: &str) -> Result<f64, String> {
 ///
 /// # Errors
 /// See [`Exit`].
-pub fn run(args: &HookArgs, color: ColorChoice) -> Result<Exit, Failure> {
+pub fn run(args: &HookArgs, color: ColorChoice, layers: &Layers) -> Result<Exit, Failure> {
     match &args.action {
         Some(Action::Install { check, fix }) => return put_in(*check, *fix),
         Some(Action::Uninstall) => return take_out(),
@@ -169,6 +171,8 @@ pub fn run(args: &HookArgs, color: ColorChoice) -> Result<Exit, Failure> {
     }
     let answered = answer(questions, &args.model, Some(deadline), &mut report)?;
     strict = if strict == Exit::Ok { answered } else { strict };
+    let checked = hook_checks::check(&tree, layers, deadline, &mut report)?;
+    strict = if strict == Exit::Ok { checked } else { strict };
     for file in &mut report.files {
         let fix = fix(&file.document, &file.findings);
         (file.hunks, file.taken) = (fix.hunks, fix.taken);

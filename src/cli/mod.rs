@@ -18,6 +18,7 @@ pub mod frames;
 pub mod guarded;
 pub mod hidden;
 pub mod hook;
+pub mod hook_checks;
 pub mod interactive;
 pub mod json;
 pub mod lint;
@@ -200,7 +201,7 @@ fn run(cli: &Cli, layers: &Layers) -> Result<Exit, Failure> {
         Some(Command::Edit(args)) => edit::run(args, color, layers),
         Some(Command::Filter(args)) => filter::run(args),
         Some(Command::Apply(args)) => apply::run(args, color),
-        Some(Command::Hook(args)) => hook::run(args, color),
+        Some(Command::Hook(args)) => hook::run(args, color, layers),
         Some(Command::Lint(args)) => lint::run(args, color),
         Some(Command::Undo(args)) => undo::run(args),
         Some(Command::Redo(args)) => redo::run(args),

@@ -42,6 +42,8 @@ pub struct Finding {
     pub confidence: f32,
     /// Whether all lines that change are among those that may.
     pub is_inside: bool,
+    /// Whether it is shown and not written, because a command fails with it or has not run.
+    pub is_held_back: bool,
 }
 
 /// A span that a recipe found and the model has to rewrite.

@@ -69,7 +69,9 @@ pub fn fixpoint(kit: &Kit, document: &Document, rust_version: Option<(u32, u32)>
     let mut current = document.clone();
     let mut written = Vec::new();
     for _ in 0..ROUNDS {
-        let findings = kit.scan(&current, &Allowed::All, rust_version, None)?.findings;
+        let mut findings = kit.scan(&current, &Allowed::All, rust_version, None)?.findings;
+        // No command runs here.
+        findings.iter_mut().for_each(|finding| finding.is_held_back = finding.recipe.verify);
         let fix = fix(&current, &findings);
         if fix.hunks.is_empty() {
             break;

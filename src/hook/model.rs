@@ -1,5 +1,6 @@
 //! Asking the model about the spans that no template can rewrite, within a time limit.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Instant;
@@ -8,6 +9,8 @@ use super::cache::Answer;
 use super::condition::Source;
 use super::finding::Open;
 use super::keep::keeps;
+use super::place::Allowed;
+use super::scan::Kit;
 use crate::diffusion::denoise::Ending;
 use crate::document::Document;
 use crate::document::Span;
@@ -83,6 +86,46 @@ fn answer(document: &Document, open: &Open, best: Option<&Candidate>) -> Answer 
     } else {
         nothing
     }
+}
+
+/// The text of `span` after the model rewrote what recipes found in it, whole lines inside of it, as often as its answers hold; `None`
+/// when none does.
+///
+/// # Errors
+/// The model failed.
+pub fn rewrite_span(
+    engine: &Engine,
+    kit: &Kit,
+    document: &Arc<Document>,
+    span: &Range<usize>,
+) -> Result<Option<(String, Vec<String>)>, EditError> {
+    let Ok(scan) = kit.scan(document, &Allowed::All, None, None) else { return Ok(None) };
+    let text = document.text();
+    // The end of the span's last line may belong to the text behind it.
+    let reach = if text[span.end..].starts_with('\n') { span.end + 1 } else { span.end };
+    let (mut out, mut kept, mut recipes) = (String::new(), span.start, Vec::new());
+    for open in scan.open.iter().filter(|open| span.start <= open.at.start && open.at.end <= reach) {
+        if open.at.start < kept {
+            continue;
+        }
+        let new = match ask(engine, document, open, None) {
+            Asked::Answer(Answer { new: Some(new), .. }) => new,
+            Asked::Failed(error, _) => return Err(error),
+            Asked::Answer(_) | Asked::OutOfTime => continue,
+        };
+        out.push_str(&text[kept..open.at.start]);
+        out.push_str(&new);
+        kept = open.at.end;
+        recipes.push(open.recipe.name.clone());
+    }
+    if recipes.is_empty() {
+        return Ok(None);
+    }
+    if kept > span.end {
+        out.truncate(out.strip_suffix('\n').map_or(out.len(), str::len));
+    }
+    out.push_str(text.get(kept..span.end).unwrap_or_default());
+    Ok(Some((out, recipes)))
 }
 
 /// Whether `new` may replace the span: it parses, and keeps what the recipe says.

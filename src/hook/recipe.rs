@@ -26,6 +26,8 @@ pub struct Recipe {
     pub level: Level,
     /// Whether it is used when no recipe is named.
     pub is_default: bool,
+    /// Whether the commands of the settings must pass with it before it is written.
+    pub verify: bool,
     /// A tree-sitter query with a capture `@span`.
     pub query: String,
     /// Where the new text comes from.
@@ -115,6 +117,8 @@ struct File {
     level: Level,
     #[serde(default = "yes")]
     default: bool,
+    #[serde(default)]
+    verify: bool,
     query: String,
     template: Option<String>,
     rewrite: Option<Rewrite>,
@@ -175,6 +179,7 @@ impl Recipe {
             lints: raw.lints,
             level: raw.level,
             is_default: raw.default,
+            verify: raw.verify,
             query: raw.query,
             action,
             keep: raw.keep,

@@ -121,6 +121,7 @@ fn finding_json(file: &FileReport, finding: &Finding) -> Value {
         "maker": finding.maker.name(),
         "confidence": finding.confidence,
         "inside": finding.is_inside,
+        "held_back": finding.is_held_back,
         "old": file.document.text().get(finding.at.clone()),
         "new": finding.new,
         "lints": finding.recipe.lints,
@@ -137,6 +138,7 @@ pub fn line(file: &FileReport, finding: &Finding) -> String {
     let reach = match (finding.recipe.level, finding.is_inside) {
         (Level::Suggest, _) => ", a suggestion",
         (Level::Fix, false) => ", reaches beyond the staged lines",
+        (Level::Fix, true) if finding.is_held_back => ", held back",
         (Level::Fix, true) => "",
     };
     let path = file.path.display().to_string();

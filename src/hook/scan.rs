@@ -221,7 +221,7 @@ pub fn finding(
     let replaced = [&text[start..at.start], &new, &text[at.end..lines.end]].concat();
     let hunks = hunk::hunks(start, &text[start..lines.end], &replaced);
     let is_inside = hunks.iter().all(|hunk| allowed.covers(document, hunk));
-    Finding { recipe: Arc::clone(recipe), at, new, hunks, maker, confidence, is_inside }
+    Finding { recipe: Arc::clone(recipe), at, new, hunks, maker, confidence, is_inside, is_held_back: false }
 }
 
 /// The bytes and new text of a determined rewriting that is proven.
@@ -289,10 +289,12 @@ pub fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
     Span::from(a.clone()).overlaps(&Span::from(b.clone()))
 }
 
-/// Findings that can be written together: those of [`Level::Fix`] inside the allowed lines, the first of overlapping ones.
+/// Findings that can be written together: those of [`Level::Fix`] inside the allowed lines that are not held back, the first of
+/// overlapping ones.
 pub fn applicable(findings: &[Finding]) -> Vec<&Finding> {
     let mut chosen: Vec<&Finding> = Vec::new();
-    for finding in findings.iter().filter(|finding| finding.recipe.level == Level::Fix && finding.is_inside) {
+    let may = |finding: &&Finding| finding.recipe.level == Level::Fix && finding.is_inside && !finding.is_held_back;
+    for finding in findings.iter().filter(may) {
         if !chosen.iter().any(|other| overlap(&other.at, &finding.at)) {
             chosen.push(finding);
         }

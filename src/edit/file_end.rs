@@ -98,8 +98,8 @@ enum Kind {
 
 /// What the first words of a line begin.
 fn kind(line: &str) -> Option<Kind> {
-    let words = line.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
-    let word = words.into_iter().find(|word| !BEFORE.contains(word) && *word != "crate" && *word != "super")?;
+    let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+    let word = words.find(|word| !BEFORE.contains(word) && *word != "crate" && *word != "super")?;
     if FUNCTIONS.contains(&word) { Some(Kind::Function) } else { CONTAINERS.contains(&word).then_some(Kind::Container) }
 }
 

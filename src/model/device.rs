@@ -78,6 +78,8 @@ pub fn open(choice: DeviceChoice) -> Result<OpenDevice, ModelError> {
 #[cfg(feature = "wgpu")]
 mod gpu {
     use std::panic::catch_unwind;
+    use std::sync::Mutex;
+    use std::sync::PoisonError;
 
     use burn::cubecl::config::CubeClRuntimeConfig;
     use burn::cubecl::config::RuntimeConfig;
@@ -124,12 +126,22 @@ mod gpu {
         init(DeviceKind::Cpu, "gpu (software)")
     }
 
+    /// The devices of this process by their names: Burn opens each just once.
+    static OPENED: Mutex<Vec<(String, Device)>> = Mutex::new(Vec::new());
+
     fn init(kind: DeviceKind, name: &str) -> Result<OpenDevice, String> {
+        let mut known = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, device)) = known.iter().find(|(known, _)| known == name) {
+            return Ok(OpenDevice { device: device.clone(), name: name.to_owned() });
+        }
         configure(&kind);
         // Drivers are foreign code: a panic while probing one must not end the program.
         let opened = catch_unwind(|| Device::wgpu_options().device_kind(kind).init());
         match opened {
-            Ok(Ok(device)) => Ok(OpenDevice { device, name: name.to_owned() }),
+            Ok(Ok(device)) => {
+                known.push((name.to_owned(), device.clone()));
+                Ok(OpenDevice { device, name: name.to_owned() })
+            }
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err(format!("{name}: the driver failed")),
         }

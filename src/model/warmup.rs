@@ -30,19 +30,20 @@ pub struct Warmed {
     pub second: Duration,
 }
 
-/// Runs each pass twice on text without meaning; `observe` is told after each.
+/// Runs each pass that fits into the model's window twice on text without meaning; `observe` is told after each.
 ///
 /// # Errors
 /// The model failed.
 pub fn warm_up(model: &mut LoadedDenoiser, observe: &mut dyn FnMut(Warmed)) -> Result<(), ModelError> {
-    for context in CONTEXTS {
+    let window = model.spec().context_limit;
+    for context in CONTEXTS.into_iter().filter(|context| *context <= window) {
         let ids = context_ids(model, context);
         if model.is_causal() {
             let mut run = || timed(|| model.continue_from(&ids, ids.len() / 2, 1).map(drop));
             let (first, second) = (run()?, run()?);
             observe(Warmed { context, slots: 0, first, second });
         }
-        for slots in SLOTS {
+        for slots in SLOTS.into_iter().filter(|slots| context + slots <= window) {
             let canvas = Canvas::new(ids.clone(), vec![Slot::masked(0); slots], Vec::new());
             let masked = canvas.masked();
             let mut run = || {

@@ -28,14 +28,6 @@ pub fn test_device() -> OpenDevice {
     device::open(choice).unwrap()
 }
 
-/// Error that values may have on the device of the test, relative to the largest of them.
-pub fn test_tolerance() -> f32 {
-    match std::env::var("DCODE_TEST_DEVICE") {
-        Ok(name) if name.starts_with("gpu") => 1e-3,
-        _ => 1e-4,
-    }
-}
-
 /// The default model on the device of the test, or `None` with the reason printed when its files are not complete.
 pub fn embedded_model() -> Option<LoadedModel> {
     match locate(None) {

@@ -13,7 +13,6 @@ use safetensors::SafeTensors;
 use serde_json::Value;
 
 use crate::common::test_device;
-use crate::common::test_tolerance;
 
 /// The largest error of a value so far, relative to the largest of its tensor, as bits: those of positive numbers are in their order.
 static WORST: AtomicU32 = AtomicU32::new(0);
@@ -100,6 +99,7 @@ impl Case {
 /// Compares values as the goldens ask for: the largest difference against a share of the largest expected value. Where `counts` is
 /// false for a row, the row is undefined.
 pub fn compare(name: &str, found: &[f32], expected: &[f32], counts: Option<&[bool]>) -> Result<(), String> {
+    const TOLERANCE: f32 = 1e-4;
     if found.len() != expected.len() {
         return Err(format!("{name} has {} values, expected {}", found.len(), expected.len()));
     }
@@ -110,5 +110,5 @@ pub fn compare(name: &str, found: &[f32], expected: &[f32], counts: Option<&[boo
     // A NaN must not hide behind a comparison.
     let most = difference.fold(0.0f32, |most, value| if value.is_nan() { f32::INFINITY } else { most.max(value) });
     WORST.fetch_max((most / largest.max(f32::MIN_POSITIVE)).to_bits(), Ordering::Relaxed);
-    if most <= test_tolerance() * largest { Ok(()) } else { Err(format!("{name} differs by {most:.2e} of {largest:.2e}")) }
+    if most <= TOLERANCE * largest { Ok(()) } else { Err(format!("{name} differs by {most:.2e} of {largest:.2e}")) }
 }

@@ -8,6 +8,7 @@ use dcode::model::device::DeviceChoice;
 use dcode::model::device::OpenDevice;
 use dcode::model::load::LoadedModel;
 use dcode::model::load::load;
+use dcode::model::locate::ModelFiles;
 use dcode::model::locate::locate;
 
 /// The folder `name` of the material that lies beside the repository, when it is there.
@@ -30,7 +31,17 @@ pub fn test_device() -> OpenDevice {
 
 /// The default model on the device of the test, or `None` with the reason printed when its files are not complete.
 pub fn embedded_model() -> Option<LoadedModel> {
-    match locate(None) {
+    model_with(None)
+}
+
+/// The default base with the adapter that the reference's vectors and outputs were made with.
+pub fn reference_model() -> Option<LoadedModel> {
+    model_with(Some(shared("weights/adapter.safetensors")?))
+}
+
+fn model_with(adapter: Option<PathBuf>) -> Option<LoadedModel> {
+    let located = locate(None).map(|files| ModelFiles { adapter: adapter.or(files.adapter), ..files });
+    match located {
         Ok(files) if files.adapter.is_some() => match load(&files, &test_device(), &mut |_| {}) {
             Ok(model) => Some(model),
             Err(error @ dcode::model::error::ModelError::Missing { .. }) => {

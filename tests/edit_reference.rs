@@ -14,7 +14,7 @@ use dcode::edit::run::run;
 use dcode::edit::steer::Steering;
 use serde::Deserialize;
 
-use crate::common::embedded_model;
+use crate::common::reference_model;
 use crate::common::shared;
 
 #[derive(Deserialize)]
@@ -40,7 +40,7 @@ const USUAL: usize = 4;
 
 #[test]
 fn greedy_edits_equal_the_reference_commit_by_commit() {
-    let (Some(weights), Some(eval), Some(mut model)) = (shared("weights"), shared("eval"), embedded_model()) else { return };
+    let (Some(weights), Some(eval), Some(mut model)) = (shared("weights"), shared("eval"), reference_model()) else { return };
     let lines = |path: PathBuf| std::fs::read_to_string(path).unwrap();
     let cases = lines(eval.join("infill-single-200.jsonl")) + &lines(eval.join("editeval-183.jsonl"));
     let cases: Vec<Case> = cases.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

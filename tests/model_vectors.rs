@@ -8,6 +8,7 @@ use dcode::model::load::LoadedModel;
 use serde::Deserialize;
 
 use crate::common::embedded_model;
+use crate::common::reference_model;
 use crate::common::relative_error;
 use crate::common::shared;
 
@@ -35,16 +36,23 @@ struct Case {
 
 /// The references' logits hold every 101st id.
 const STRIDE: usize = 101;
-const TOLERANCE: f64 = 1e-4;
+
+/// Relative L2 error of a row that is allowed. In half precision each weight and each product is rounded to 11 bits.
+fn tolerance(model: &LoadedModel) -> f64 {
+    if model.denoiser.transformer().is_half() { 5e-3 } else { 1e-4 }
+}
 
 #[test]
 fn logits_equal_those_of_the_reference() {
-    let (Some(folder), Some(mut model)) = (shared("weights"), embedded_model()) else { return };
+    let (Some(folder), Some(mut model)) = (shared("weights"), reference_model()) else { return };
     let vectors: Vectors = serde_json::from_slice(&std::fs::read(folder.join("vectors.json")).unwrap()).unwrap();
     let bytes = std::fs::read(folder.join("vectors.safetensors")).unwrap();
     let expected = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-    let mut worst = 0.0f64;
+    let (mut worst, mut ranked, mut places) = (0.0f64, 0, 0);
+    let half = model.denoiser.transformer().is_half();
+    let allowed = tolerance(&model);
     for case in &vectors.cases {
+        let mut worst_here = 0.0f64;
         let rows = logits(&mut model, case);
         let view = expected.tensor(&case.name).unwrap();
         let strided: Vec<f32> = view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
@@ -52,16 +60,27 @@ fn logits_equal_those_of_the_reference() {
         for (slot, (row, expected)) in rows.iter().zip(strided.chunks_exact(width)).enumerate() {
             let found: Vec<f32> = row.iter().step_by(STRIDE).copied().collect();
             let error = relative_error(&found, expected);
-            assert!(error <= TOLERANCE, "{}, slot {slot}: relative error {error:.2e}", case.name);
-            worst = worst.max(error);
-            let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
-            assert_eq!(best as u32, case.top5_ids[slot][0], "{}, slot {slot}", case.name);
+            worst_here = worst_here.max(error);
+            let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0 as u32;
+            places += 1;
+            ranked += usize::from(best == case.top5_ids[slot][0]);
+            if half {
+                assert!(case.top5_ids[slot].contains(&best), "{}, slot {slot}", case.name);
+                continue;
+            }
+            assert_eq!(best, case.top5_ids[slot][0], "{}, slot {slot}", case.name);
             for (id, logit) in case.top5_ids[slot].iter().zip(&case.top5_logits[slot]) {
                 assert!((row[*id as usize] - logit).abs() < 5e-3, "{}, slot {slot}, id {id}", case.name);
             }
         }
+        eprintln!("{}: largest relative error of a row {worst_here:.2e}", case.name);
+        worst = worst.max(worst_here);
     }
-    eprintln!("{} cases, largest relative error of a row {worst:.2e}", vectors.cases.len());
+    eprintln!(
+        "{} cases, largest relative error of a row {worst:.2e}; best token the same in {ranked} of {places}",
+        vectors.cases.len()
+    );
+    assert!(worst <= allowed, "relative error {worst:.2e}, allowed {allowed:.0e}");
 }
 
 fn logits(model: &mut LoadedModel, case: &Case) -> Vec<Vec<f32>> {
@@ -111,7 +130,7 @@ fn the_leftmost_slot_of_the_base_alone_is_its_continuation() {
     }
     let on_canvas = model.denoiser.canvas_logits(&[Ask::new(&canvas, &[4], 1)]).unwrap();
     let continued = model.denoiser.causal_logits(&ids, ids.len()).unwrap();
-    assert!(relative_error(&on_canvas, &continued) < TOLERANCE);
+    assert!(relative_error(&on_canvas, &continued) < tolerance(&model));
 }
 
 /// A batch of canvases of different lengths over one context gives what each gives alone.
@@ -125,5 +144,5 @@ fn a_batch_equals_its_canvases_one_by_one() {
     let asks: Vec<Ask<'_>> = canvases.iter().zip(&slots).map(|(canvas, slots)| Ask::new(canvas, slots, 1)).collect();
     let together = model.denoiser.canvas_logits(&asks).unwrap();
     let alone: Vec<f32> = asks.iter().flat_map(|ask| model.denoiser.canvas_logits(&[*ask]).unwrap()).collect();
-    assert!(relative_error(&together, &alone) < 1e-5);
+    assert!(relative_error(&together, &alone) < tolerance(&model) / 10.0);
 }

@@ -156,9 +156,11 @@ impl Key {
 }
 
 /// All keys.
-pub static KEYS: [Key; 14] = [
+pub static KEYS: [Key; 16] = [
     Key::new("model", Kind::Text, false, "DCODE_MODEL", "model").about("qwen2.5-coder-0.5b-canvas", "name or path of the model"),
     Key::new("device", Kind::Text, true, "DCODE_DEVICE", "device").about("auto", "auto, cpu, gpu, gpu:N or gpu:software"),
+    Key::new("quant", Kind::Word(&["q8", "q4"]), true, "DCODE_QUANT", "quant").about("", "bits of weights on the CPU"),
+    Key::new("adapter", Kind::Text, false, "DCODE_ADAPTER", "adapter").about("", "canvas adapter in place of the model's own"),
     Key::new("theme", Kind::Text, true, "DCODE_THEME", "theme").about("auto", "colours of the full-screen view"),
     Key::new("color", Kind::Word(&["auto", "always", "never"]), true, "DCODE_COLOR", "color").about("auto", "colours for people"),
     Key::new("candidates", Kind::Integer(1, 16), true, "DCODE_CANDIDATES", "candidates")
@@ -229,7 +231,7 @@ mod tests {
     #[test]
     fn a_repository_sets_inert_keys_alone() {
         let guarded: Vec<&str> = KEYS.iter().filter(|key| !key.inert).map(|key| key.name).collect();
-        assert_eq!(guarded, ["model", "allow-bidi", "verify.commands"]);
+        assert_eq!(guarded, ["model", "adapter", "allow-bidi", "verify.commands"]);
     }
 
     #[test]

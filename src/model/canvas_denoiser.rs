@@ -27,6 +27,9 @@ use crate::model::spec::TokenId;
 use crate::model::transformer::Pass;
 use crate::model::transformer::Transformer;
 
+/// Elements of a canvas are filled up to a multiple of this on devices that compile and try kernels for the sizes they meet.
+const BUCKET: usize = 8;
+
 /// A base with or without its adapter, and the context caches of recent requests.
 #[derive(Debug)]
 pub struct CanvasDenoiser {
@@ -102,7 +105,9 @@ impl CanvasDenoiser {
         let longest = asks.iter().map(|ask| ask.canvas.slots().len()).max().unwrap_or(0);
         self.check_length(context.len() + 1 + longest)?;
         self.contexts.prepare(&mut self.transformer, context)?;
-        let (batch, seq) = (asks.len(), longest + 1);
+        let elements = longest + 1;
+        let (batch, seq) =
+            (asks.len(), if self.transformer.wants_buckets() { elements.next_multiple_of(BUCKET) } else { elements });
         let layout = Layout::new(asks, anchor, seq, self.spec.tokens.mask);
         let positions: Vec<usize> = (0..batch).flat_map(|_| context.len()..context.len() + seq).collect();
         let device = self.transformer.device().clone();
@@ -130,15 +135,12 @@ impl CanvasDenoiser {
         let count = rows.len();
         let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [count]), &device);
         let hidden = passed.hidden.reshape([batch * seq, self.transformer.config().hidden]).select(0, rows);
-        let mut logits = read(self.transformer.logits(hidden.clone()))?;
+        let mut logits = self.transformer.logits(hidden.clone());
         if let Some(adapter) = &self.adapter {
-            let own = read(hidden.matmul(adapter.end_out.clone().reshape([-1, 1])))?;
-            let vocab = self.transformer.config().vocab;
-            for (row, own) in logits.chunks_exact_mut(vocab).zip(own) {
-                row[adapter.end as usize] = own;
-            }
+            let (own, end) = (hidden.matmul(adapter.end_out.clone().reshape([-1, 1])), adapter.end as usize);
+            logits = logits.slice_assign([0..count, end..end + 1], own);
         }
-        Ok(logits)
+        read(logits)
     }
 }
 

@@ -84,6 +84,7 @@ mod gpu {
     use burn::cubecl::config::CubeClRuntimeConfig;
     use burn::cubecl::config::RuntimeConfig;
     use burn::cubecl::config::autotune::AutotuneLevel;
+    use burn::cubecl::config::autotune::AutotuneLogLevel;
     use burn::cubecl::config::cache::CacheConfig;
     use burn::tensor::Device;
     use burn::tensor::DeviceKind;
@@ -92,15 +93,21 @@ mod gpu {
     use crate::model::locate::data_dir;
 
     /// Keeps CubeCL to itself: its kernels are cached in dcode's own folder, never in the `target/` of the repository that is
-    /// edited, and no `cubecl.toml` lying around there is read. The first call counts.
+    /// edited, and no `cubecl.toml` lying around there is read. `DCODE_KERNEL_LOG` names a file that gets what was tried and chosen.
+    /// The first call counts.
     fn configure(kind: &DeviceKind) {
         let mut config = CubeClRuntimeConfig::default();
         if let Some(dir) = data_dir() {
             config.environment.path = CacheConfig::Directory(dir.join("kernels"));
         }
+        if let Some(file) = std::env::var_os("DCODE_KERNEL_LOG").filter(|file| !file.is_empty()) {
+            config.autotune.logger.file = Some(file.into());
+            config.autotune.logger.level = AutotuneLogLevel::Full;
+        }
+        // A kernel takes half a second to compile, and a pass meets dozens of sizes: what is tried for each is kept to the least.
+        config.autotune.level = AutotuneLevel::Minimal;
         if *kind == DeviceKind::Cpu {
-            // An emulated GPU takes minutes to try all kernels of one shape, and which is the fastest there tells nothing.
-            config.autotune.level = AutotuneLevel::Minimal;
+            // Which kernel is the fastest on an emulated GPU tells nothing.
             config.autotune.bench.min_samples = 1;
             config.autotune.bench.max_samples = 1;
         }

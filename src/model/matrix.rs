@@ -38,6 +38,11 @@ impl Matrix {
         }
     }
 
+    /// Whether it lies on the device in half precision.
+    pub fn is_half(&self) -> bool {
+        matches!(self, Self::Dense(dense) if dense.is_half())
+    }
+
     /// The rows with the numbers `ids`, `[ids, in]`. Numbers beyond the end give row 0.
     pub fn select(&self, ids: &[TokenId], device: &Device) -> Tensor<2> {
         let [rows, width] = self.dims();

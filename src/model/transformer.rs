@@ -16,6 +16,8 @@ use crate::model::experts::Experts;
 use crate::model::kernels;
 use crate::model::kernels::HeadLayout;
 use crate::model::kernels::attend;
+use crate::model::kernels::attend_on_device;
+use crate::model::kernels::hidden_keys;
 use crate::model::kernels::linear;
 use crate::model::kernels::rms_norm;
 use crate::model::kernels::split_heads;
@@ -142,6 +144,8 @@ pub struct Transformer {
     rope: Rope,
     /// Whether the kernels of the CPU run it.
     by_kernels: bool,
+    /// Whether the weights are in half precision, as a device with fast half products has them.
+    half: bool,
 }
 
 /// One forward pass over `batch` sequences of equal length.
@@ -211,8 +215,9 @@ impl Transformer {
         let norm = norm("model.norm.weight".to_owned())?;
         let rope = Rope::partial(c.head_dim, c.rotary_dim, c.rope_theta);
         let by_kernels = kernels::run_on(device);
+        let half = blocks.first().is_some_and(|block| block.o_proj.weight.is_half());
         progress(1.0);
-        Ok(Self { device: device.clone(), embed_tokens, blocks, norm, lm_head, rope, by_kernels, config })
+        Ok(Self { device: device.clone(), embed_tokens, blocks, norm, lm_head, rope, by_kernels, half, config })
     }
 
     /// Sizes.
@@ -229,6 +234,16 @@ impl Transformer {
             }
             maps
         })
+    }
+
+    /// Whether the weights are in half precision, so that predictions differ from those of f32 by more than rounding.
+    pub fn is_half(&self) -> bool {
+        self.half
+    }
+
+    /// Whether sizes that are alike should be made equal: a device compiles and tries kernels for the sizes that it meets.
+    pub fn wants_buckets(&self) -> bool {
+        !self.by_kernels
     }
 
     /// Where the weights are.
@@ -267,6 +282,8 @@ impl Transformer {
         let rotation = self.rope.rotation(pass.positions, batch, &self.device);
         let c = &self.config;
         let layout = HeadLayout { batch, seq, heads: c.heads, kv_heads: c.kv_heads, head_dim: c.head_dim };
+        let past_len = pass.past.map_or(0, |(cache, len)| len.min(cache.len()));
+        let hidden_keys = pass.bias.as_ref().filter(|_| self.half).map(|bias| hidden_keys(bias, layout, past_len));
         let mut rows = pass.input.clone().reshape([batch * seq, hidden]);
         let (mut keys_values, mut traced) = (Vec::with_capacity(self.blocks.len()), Vec::new());
         for (layer, block) in self.blocks.iter().enumerate() {
@@ -278,7 +295,11 @@ impl Transformer {
             };
             let (queries, keys, values) = split_heads(qkv, &rotation, layout);
             let past = pass.past.and_then(|(cache, len)| cache.block(layer, len));
-            let attended = attend(queries, keys.clone(), values.clone(), past, pass.bias.clone());
+            let attended = if self.half {
+                attend_on_device(queries, keys.clone(), values.clone(), past, hidden_keys.clone())
+            } else {
+                attend(queries, keys.clone(), values.clone(), past, pass.bias.clone())
+            };
             keys_values.push((keys, values));
             rows = rows + block.o_proj.forward(attended, update.map(|update| &update.out));
             let normed = block.post_attention_layernorm.forward(rows.clone());

@@ -9,6 +9,7 @@
 
 mod attention;
 mod blocks;
+mod device_attention;
 mod flex;
 mod linear;
 mod matrix_unit;
@@ -21,6 +22,8 @@ use burn::tensor::Tensor;
 
 pub use attention::PastBlock;
 pub use attention::attend;
+pub use device_attention::attend_on_device;
+pub use device_attention::hidden_keys;
 pub use linear::linear;
 pub use rows::HeadLayout;
 pub use rows::rms_norm;

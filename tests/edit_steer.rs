@@ -66,6 +66,31 @@ fn replayed(candidate: &Candidate) -> dcode::diffusion::canvas::Canvas {
 }
 
 #[test]
+fn the_rule_changes_in_the_middle_of_a_run() {
+    let Some(mut model) = embedded_model() else { return };
+    let mut infill = request(MEAN, (4, 4), None);
+    infill.options.steps = 12;
+    let mut begun = false;
+    let (candidates, events) = steer(&mut model, &infill, |event| match event {
+        Event::Step(_) if !std::mem::replace(&mut begun, true) => {
+            let rules = dcode::tui::engine::RULES.iter().rev().copied().chain(["luck", "confidence:steps=3"]);
+            rules.map(|name| Command::Sampler { name: name.to_owned() }).chain([Command::Continue]).collect()
+        }
+        _ => Vec::new(),
+    });
+    let reasons = refusals(&events);
+    assert!(reasons.len() == 1 && reasons[0].contains("unknown sampler \"luck\""), "{reasons:?}");
+    // A third of the slots in each call, where the model's own rule takes one after the other.
+    let filled: Vec<usize> = events
+        .iter()
+        .filter_map(|event| if let Event::Step(step) = event { Some(step.canvas.masked().len()) } else { None })
+        .collect();
+    let (first, next) = (filled[0], filled.iter().find(|masked| **masked < filled[0]).unwrap());
+    assert!(*next <= first - first.div_ceil(3), "{filled:?}");
+    assert!(replayed(&candidates[0]).is_full());
+}
+
+#[test]
 fn a_span_gets_more_slots_and_fewer_and_keeps_them() {
     let Some(mut model) = embedded_model() else { return };
     let infill = request(MEAN, (4, 4), None);

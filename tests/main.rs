@@ -26,6 +26,7 @@ mod cli_verify;
 mod common;
 #[cfg(unix)]
 mod desk;
+mod edit_file_end;
 mod edit_reference;
 mod edit_steer;
 mod goldens;

@@ -21,6 +21,7 @@ use crate::edit::request::EditRequest;
 use crate::edit::request::Method;
 use crate::edit::run::Running;
 use crate::edit::run::summary;
+use crate::edit::sampling::named;
 use crate::edit::steer::Command;
 use crate::edit::steer::Next;
 use crate::edit::steered::Steered;
@@ -95,6 +96,12 @@ impl Running<'_, '_> {
     /// Goes on with the canvas that a draft has come to: after the command, what is left of the original is masked, except for
     /// what was pinned, and the whole is denoised.
     fn leave_draft(&mut self, slots: Vec<Slot>, command: &Command) -> Result<Vec<Candidate>, EditError> {
+        if let Command::Sampler { name } = command {
+            match named(name) {
+                Ok(choice) => self.sampler = choice,
+                Err(reason) => (self.emit)(Event::Refused { command: command.clone(), reason }),
+            }
+        }
         // Who fixes the length means that of the draft.
         let surplus = if matches!(command, Command::FixLength { fixed: true }) { 0 } else { EDIT_SURPLUS };
         let surplus = std::iter::repeat_n(Slot::masked(0), surplus);

@@ -15,6 +15,7 @@ pub mod rank;
 pub mod request;
 pub mod rounds;
 pub mod run;
+mod sampling;
 pub mod saved;
 pub mod start;
 pub mod steer;

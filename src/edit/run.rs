@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use crate::diffusion::canvas::Canvas;
 use crate::diffusion::canvas::Op;
-use crate::diffusion::constrained::Constrained;
 use crate::diffusion::denoise::Control;
 use crate::diffusion::denoise::Ending;
 use crate::diffusion::denoise::Limits;
@@ -18,20 +17,19 @@ use crate::diffusion::denoiser::Denoiser;
 use crate::diffusion::length::Length;
 use crate::diffusion::length::Search;
 use crate::diffusion::length::search;
-use crate::diffusion::sampler::Pick;
 use crate::diffusion::sampler::Sampler;
 use crate::diffusion::samplers::choice::Choice;
-use crate::diffusion::threshold::Threshold;
 use crate::diffusion::trajectory::Trajectory;
 use crate::edit::candidate::Candidate;
 use crate::edit::candidate::rank;
-use crate::edit::constrain::Check;
 use crate::edit::error::EditError;
 use crate::edit::event::Event;
 use crate::edit::layout::Layout;
 use crate::edit::rank::score;
 use crate::edit::request::EditRequest;
 use crate::edit::request::Method;
+use crate::edit::sampling::Sampling;
+use crate::edit::sampling::named;
 use crate::edit::saved::SavedRun;
 use crate::edit::steer::Command;
 use crate::edit::steer::Next;
@@ -92,9 +90,24 @@ pub fn run(
         // The guard parses the original while the model reads the context: in a large file that takes a second.
         let parsing = scope.spawn(|| guard(request));
         let parsed = OnceCell::new();
-        let (threshold, parsing) = (request.options.threshold, Cell::new(Some(parsing)));
-        Running { model, request, layout, steering, clock, emit, nfe: 0, fixed: false, threshold, parsing, parsed }.candidates()
+        let (threshold, sampler, parsing) = (request.options.threshold, request.options.sampler, Cell::new(Some(parsing)));
+        Running { model, request, layout, steering, clock, emit, nfe: 0, fixed: false, threshold, sampler, parsing, parsed }
+            .candidates()
     })
+}
+
+/// Puts samplers of another rule in the place of those of a run.
+fn change_samplers(
+    sampling: &Sampling<'_>,
+    name: &str,
+    threshold: f32,
+    report: &mut StepReport<'_>,
+) -> Result<Option<Choice>, String> {
+    let (choice, spec) = (named(name)?, report.denoiser.spec());
+    let masks = report.canvases.iter().map(|canvas| canvas.masked().len());
+    let made: Vec<_> = masks.map(|masks| sampling.sampler(spec, choice, threshold, masks, None)).collect::<Result<_, _>>()?;
+    report.samplers.iter_mut().zip(made).for_each(|(sampler, new)| *sampler = new);
+    Ok(choice)
 }
 
 /// A guard for candidates of a request.
@@ -116,6 +129,8 @@ pub(super) struct Running<'a, 'scope> {
     /// Whether spans keep the slots that they have.
     pub(super) fixed: bool,
     threshold: f32,
+    /// The rule that was chosen; `None` is the model's own.
+    pub(super) sampler: Option<Choice>,
     parsing: Cell<Option<ScopedJoinHandle<'scope, Guard<'a>>>>,
     parsed: OnceCell<Guard<'a>>,
 }
@@ -211,29 +226,17 @@ impl Running<'_, '_> {
         Ok(candidates)
     }
 
-    /// A sampler for each way to pick, with the threshold that is wished now.
+    /// What the samplers of the request are made from.
+    fn sampling(&self) -> Sampling<'_> {
+        let (tokenizer, denoiser) = (&self.model.tokenizer, &self.model.denoiser);
+        Sampling::new(self.request, &self.layout, tokenizer, denoiser.is_causal(), denoiser.has_adapter())
+    }
+
+    /// A sampler for each way to pick, by the rule and with the threshold that are wished now.
     pub(super) fn samplers(&self, seeds: impl Iterator<Item = Option<u64>>) -> Result<Vec<Box<dyn Sampler>>, EditError> {
-        let (options, spec) = (&self.request.options, self.model.denoiser.spec());
-        // With an adapter slots can be committed out of turn; a base alone reads what is left of a slot only.
-        let threshold = if self.model.denoiser.has_adapter() { self.threshold } else { f32::INFINITY };
-        let check = options.constrain.then(|| Check::new(&self.model.tokenizer, &self.layout, self.request)).flatten();
-        let one = |seed: Option<u64>| -> Result<Box<dyn Sampler>, EditError> {
-            let usual = (!self.model.denoiser.is_causal()).then(|| Choice::usual(spec));
-            let constrained = |sampler: Box<dyn Sampler>| match &check {
-                Some(check) => Box::new(Constrained::new(sampler, Box::new(check.clone()), spec.tokens.end)) as Box<dyn Sampler>,
-                None => sampler,
-            };
-            let Some(mut choice) = options.sampler.or(usual) else {
-                let pick = seed.map_or_else(Pick::greedy, |seed| Pick::seeded(options.temperature, seed));
-                return Ok(constrained(Box::new(Threshold::new(threshold, spec.tokens.end, pick))));
-            };
-            if seed.is_some() && choice.filter.temperature <= 0.0 {
-                choice.filter.temperature = options.temperature;
-            }
-            let masks = self.layout.slots.iter().filter(|slot| slot.is_masked()).count();
-            let (context, budget) = (self.layout.prompt.context.len(), self.layout.budget);
-            choice.build(spec, context, masks, budget, seed.unwrap_or(options.seed)).map(constrained).map_err(EditError::Sampler)
-        };
+        let (sampling, spec) = (self.sampling(), self.model.denoiser.spec());
+        let masks = self.layout.slots.iter().filter(|slot| slot.is_masked()).count();
+        let one = |seed| sampling.sampler(spec, self.sampler, self.threshold, masks, seed).map_err(EditError::Sampler);
         seeds.map(one).collect()
     }
 
@@ -246,7 +249,9 @@ impl Running<'_, '_> {
         let limits = Limits { steps: self.request.options.steps, slots: self.layout.budget, growth: self.layout.growth };
         let steered = Steered { tokenizer: &self.model.tokenizer, layout: &self.layout, first };
         let (emit, before, steering) = (&mut *self.emit, self.nfe, self.steering);
-        let (clock, threshold, fixed) = (&mut self.clock, &mut self.threshold, &mut self.fixed);
+        let (clock, threshold, fixed, chosen) = (&mut self.clock, &mut self.threshold, &mut self.fixed, &mut self.sampler);
+        let (causal, adapter) = (self.model.denoiser.is_causal(), self.model.denoiser.has_adapter());
+        let sampling = Sampling::new(self.request, &self.layout, &self.model.tokenizer, causal, adapter);
         let tail = Tail::new(self.request, &self.layout);
         let mut left = vec![false; canvases.len()];
         let mut observe = |mut report: StepReport<'_>| {
@@ -265,6 +270,12 @@ impl Running<'_, '_> {
                     Next::Change(command) => {
                         if let Command::Threshold { value } = command {
                             *threshold = value;
+                        }
+                        if let Command::Sampler { name } = &command {
+                            match change_samplers(&sampling, name, *threshold, &mut report) {
+                                Ok(choice) => *chosen = choice,
+                                Err(reason) => emit(Event::Refused { command: command.clone(), reason }),
+                            }
                         }
                         steered.take_up(&command, &mut report)?.into_iter().for_each(&mut *emit);
                         *fixed = *report.fixed;

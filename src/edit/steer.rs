@@ -36,6 +36,11 @@ pub enum Command {
         /// From 0 to 1.
         value: f32,
     },
+    /// Fill the slots by another rule, in all candidates; the greedy form of it.
+    Sampler {
+        /// Its name as `--sampler` has it, or `usual` for the model's own.
+        name: String,
+    },
     /// Put slots back to masked.
     Remask {
         /// Number of the candidate.
@@ -151,6 +156,7 @@ impl Command {
             | Self::Finish
             | Self::Abort
             | Self::Threshold { .. }
+            | Self::Sampler { .. }
             | Self::FixLength { .. } => 0,
         }
     }

@@ -39,6 +39,10 @@ impl Steered<'_> {
             report.samplers.iter_mut().for_each(|sampler| sampler.set_threshold(*value));
             return Ok(None);
         }
+        if matches!(command, Command::Sampler { .. }) {
+            // Samplers are made from more than is known here: the run changes them.
+            return Ok(None);
+        }
         if let Command::FixLength { fixed } = command {
             *report.fixed = *fixed;
             return Ok(None);

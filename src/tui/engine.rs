@@ -146,7 +146,12 @@ pub enum Command {
     Ask(SlotId),
     /// Another probability from which slots are committed out of turn.
     Threshold(f32),
+    /// Another rule by which slots are filled: one of [`RULES`].
+    Sampler(&'static str),
 }
+
+/// Rules that can be chosen during a run, the model's own first.
+pub const RULES: [&str; 4] = ["usual", "confidence", "entropy", "margin"];
 
 /// A finished text.
 #[derive(Clone, Debug, PartialEq)]

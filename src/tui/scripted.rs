@@ -182,7 +182,7 @@ impl Engine for ScriptedEngine {
                 let event = self.choices(slot);
                 self.events.extend(event);
             }
-            Command::Threshold(_) | Command::FixLength(_) => {}
+            Command::Threshold(_) | Command::FixLength(_) | Command::Sampler(_) => {}
             Command::Lengthen(span) => self.resize(span, |cells| cells.push(Cell::masked(4))),
             Command::Shorten(span) => self.resize(span, |cells| {
                 if let Some(last) = cells.iter().rposition(|cell| cell.state.is_masked()) {

@@ -231,6 +231,7 @@ impl Adapter {
             tui::Command::Threshold(value) => Command::Threshold { value },
             tui::Command::Lengthen(span) => Command::Lengthen { candidate, span, count: 1 },
             tui::Command::Shorten(span) => Command::Shorten { candidate, span, count: 1 },
+            tui::Command::Sampler(name) => Command::Sampler { name: name.to_owned() },
             tui::Command::FixLength(fixed) => Command::FixLength { fixed },
         })
     }

@@ -72,6 +72,8 @@ pub struct Run {
     pub anchor: Option<SlotId>,
     /// Probability from which slots are committed out of turn.
     pub threshold: f32,
+    /// Place of the rule by which slots are filled in [`crate::tui::engine::RULES`].
+    pub rule: usize,
     /// Whether the spans keep the slots that they have.
     pub fixed: bool,
     /// Rows by which the view was moved away from the span.
@@ -103,6 +105,7 @@ impl Run {
             cursor: None,
             anchor: None,
             threshold,
+            rule: 0,
             fixed: false,
             scroll: 0,
             recorded: None,

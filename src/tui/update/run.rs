@@ -2,6 +2,7 @@
 
 use crate::screen::frame::CellState;
 use crate::tui::engine::Command;
+use crate::tui::engine::RULES;
 use crate::tui::engine::SlotId;
 use crate::tui::keymap::Action;
 use crate::tui::keymap::Context;
@@ -73,6 +74,10 @@ pub(super) fn act(state: &mut State, keymap: &Keymap, action: Action) -> Vec<Eff
             run.threshold = ((run.threshold + by) * 100.0).round() / 100.0;
             run.threshold = run.threshold.clamp(THRESHOLDS.0, THRESHOLDS.1);
             return vec![Effect::Steer(Command::Threshold(run.threshold))];
+        }
+        Action::Sampler => {
+            run.rule = (run.rule + 1) % RULES.len();
+            return vec![Effect::Steer(Command::Sampler(RULES[run.rule]))];
         }
         Action::MoreSlots => return vec![Effect::Steer(Command::Lengthen(run.span_to_resize()))],
         Action::FewerSlots => return vec![Effect::Steer(Command::Shorten(run.span_to_resize()))],

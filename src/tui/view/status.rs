@@ -7,6 +7,7 @@ use ratatui::style::Style;
 use crate::screen::text::columns;
 use crate::screen::text::cut;
 use crate::screen::text::visible;
+use crate::tui::engine::RULES;
 use crate::tui::keymap::Action;
 use crate::tui::keymap::Context;
 use crate::tui::keymap::Keymap;
@@ -261,6 +262,10 @@ fn numbers(run: &Run, theme: &Theme, line: &mut Writer<'_>) {
     if run.fixed {
         line.gap();
         line.put("fixed length", theme.role("key"));
+    }
+    if run.rule > 0 {
+        line.gap();
+        line.put(&format!("by {}", RULES[run.rule % RULES.len()]), theme.role("key"));
     }
     let threshold = format!("threshold {:.2}", run.threshold);
     if line.room() > columns(&threshold) + 2 + HINT_ROOM + HELP_ROOM {

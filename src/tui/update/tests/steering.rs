@@ -89,6 +89,16 @@ fn the_threshold_moves_in_its_bounds() {
 }
 
 #[test]
+fn the_rules_come_one_after_the_other() {
+    let mut session = steered();
+    let rules = ["confidence", "entropy", "margin", "usual"];
+    for rule in rules {
+        session.keys("ctrl-t");
+        assert_eq!(session.engine.commands.last(), Some(&Command::Sampler(rule)));
+    }
+}
+
+#[test]
 fn the_span_gets_more_slots_and_fewer_and_keeps_them() {
     let mut session = steered();
     session.keys("space +");

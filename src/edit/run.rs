@@ -226,15 +226,10 @@ impl Running<'_, '_> {
         Ok(candidates)
     }
 
-    /// What the samplers of the request are made from.
-    fn sampling(&self) -> Sampling<'_> {
-        let (tokenizer, denoiser) = (&self.model.tokenizer, &self.model.denoiser);
-        Sampling::new(self.request, &self.layout, tokenizer, denoiser.is_causal(), denoiser.has_adapter())
-    }
-
     /// A sampler for each way to pick, by the rule and with the threshold that are wished now.
     pub(super) fn samplers(&self, seeds: impl Iterator<Item = Option<u64>>) -> Result<Vec<Box<dyn Sampler>>, EditError> {
-        let (sampling, spec) = (self.sampling(), self.model.denoiser.spec());
+        let (denoiser, spec) = (&self.model.denoiser, self.model.denoiser.spec());
+        let sampling = Sampling::new(self.request, &self.layout, &self.model.tokenizer, denoiser);
         let masks = self.layout.slots.iter().filter(|slot| slot.is_masked()).count();
         let one = |seed| sampling.sampler(spec, self.sampler, self.threshold, masks, seed).map_err(EditError::Sampler);
         seeds.map(one).collect()
@@ -250,8 +245,7 @@ impl Running<'_, '_> {
         let steered = Steered { tokenizer: &self.model.tokenizer, layout: &self.layout, first };
         let (emit, before, steering) = (&mut *self.emit, self.nfe, self.steering);
         let (clock, threshold, fixed, chosen) = (&mut self.clock, &mut self.threshold, &mut self.fixed, &mut self.sampler);
-        let (causal, adapter) = (self.model.denoiser.is_causal(), self.model.denoiser.has_adapter());
-        let sampling = Sampling::new(self.request, &self.layout, &self.model.tokenizer, causal, adapter);
+        let sampling = Sampling::new(self.request, &self.layout, &self.model.tokenizer, &self.model.denoiser);
         let tail = Tail::new(self.request, &self.layout);
         let mut left = vec![false; canvases.len()];
         let mut observe = |mut report: StepReport<'_>| {

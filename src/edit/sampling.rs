@@ -11,11 +11,12 @@ use crate::edit::constrain::Check;
 use crate::edit::layout::Layout;
 use crate::edit::request::EditOptions;
 use crate::edit::request::EditRequest;
+use crate::model::loaded::LoadedDenoiser;
 use crate::model::spec::ModelSpec;
 use crate::model::tokenizer::Tokenizer;
 
 /// The name of the rule that a model has by itself.
-pub const USUAL: &str = "usual";
+const USUAL: &str = "usual";
 
 /// The rule called `name`, with its parameters behind a colon; `None` is the model's own.
 ///
@@ -30,15 +31,17 @@ pub(super) struct Sampling<'a> {
     options: EditOptions,
     layout: &'a Layout,
     check: Option<Check>,
+    /// Whether the model is an autoregressive base.
     causal: bool,
+    /// Whether it has an adapter.
     adapter: bool,
 }
 
 impl<'a> Sampling<'a> {
-    /// For a model that is an autoregressive base (`causal`), with or without an adapter, or a denoiser by itself.
-    pub fn new(request: &EditRequest, layout: &'a Layout, tokenizer: &Arc<Tokenizer>, causal: bool, adapter: bool) -> Self {
+    /// For a request to this denoiser, of which nothing is kept but its kind.
+    pub fn new(request: &EditRequest, layout: &'a Layout, tokenizer: &Arc<Tokenizer>, denoiser: &LoadedDenoiser) -> Self {
         let check = request.options.constrain.then(|| Check::new(tokenizer, layout, request)).flatten();
-        Self { options: request.options, layout, check, causal, adapter }
+        Self { options: request.options, layout, check, causal: denoiser.is_causal(), adapter: denoiser.has_adapter() }
     }
 
     /// The sampler for a canvas with `masks` masked slots. With a seed it draws, without one it takes the best.

@@ -62,6 +62,7 @@ mod patch_unified;
 mod pty;
 mod train_run;
 mod train_speed;
+mod train_tune;
 #[cfg(unix)]
 mod tui_commands;
 mod tui_guide;

@@ -31,7 +31,7 @@ use tempfile::TempDir;
 use crate::common::relative_error;
 
 /// A folder with source files, recipes and runs.
-struct Place {
+pub struct Place {
     folder: TempDir,
 }
 
@@ -51,7 +51,8 @@ intermediate = 48
 context = 128
 [data]
 folders = ["src"]
-extensions = ["rs"]
+languages = ["rust"]
+any_licence = true
 length = 48
 held_out = 0.3
 [optimiser]
@@ -61,11 +62,12 @@ warmup = 2
 schedule = { cosine = { floor = 0.1 } }
 "#;
 
-const MASK: &str = "[[stage]]\nkind = \"mask\"\nsteps = 12\nbatch = 4\npasses = 2\n";
+const MORE: &str = "/// Adds.\nfn more(one: u32, other: u32) -> u32 {\n    let sum = one + other;\n    sum\n}\n";
+pub const MASK: &str = "[[stage]]\nkind = \"mask\"\nsteps = 12\nbatch = 4\npasses = 2\n";
 const EDIT: &str = "[[stage]]\nkind = \"edit\"\nsteps = 6\nbatch = 4\n";
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let source = folder.path().join("src");
         std::fs::create_dir(&source).unwrap();
@@ -81,11 +83,11 @@ impl Place {
         Self { folder }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn recipe(&self, name: &str, text: &str) {
+    pub fn recipe(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).unwrap();
     }
 
@@ -101,7 +103,7 @@ impl Place {
     }
 
     /// Runs to the end and gives the folder of the result.
-    fn trained(&self, arguments: &[&str]) -> PathBuf {
+    pub fn trained(&self, arguments: &[&str]) -> PathBuf {
         let output = self.train(arguments);
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {stderr}");
@@ -121,7 +123,7 @@ impl Place {
     }
 }
 
-fn of_family(family: &str) -> String {
+pub fn of_family(family: &str) -> String {
     NEW.replace("FAMILY", family)
 }
 
@@ -174,9 +176,18 @@ fn a_run_that_is_cut_short_says_so_and_goes_on() {
     place.refused(&["--recipe", "r.toml", "--out", "run"], 4, "a run is there already");
     place.recipe("other.toml", &(of_family("llada").replace("rate = 2e-3", "rate = 1e-3") + MASK));
     place.refused(&["--recipe", "other.toml", "--out", "run", "--resume"], 4, "made by another recipe");
-    place.recipe("src/more.rs", "fn more() {}\n");
+    // The run keeps its corpus: what happens to the sources meanwhile does not matter, what happens to the corpus does.
+    place.recipe("src/more.rs", MORE);
+    let shard = std::fs::read_dir(place.path("run/corpus")).unwrap().map(|entry| entry.unwrap().path());
+    let shard = shard.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "shard")).unwrap();
+    let whole = std::fs::read(&shard).unwrap();
+    std::fs::write(&shard, &whole[..whole.len() - 1]).unwrap();
+    place.refused(&["--recipe", "r.toml", "--out", "run", "--resume"], 5, "by its header");
+    std::fs::write(&shard, whole).unwrap();
+    std::fs::rename(place.path("run/corpus"), place.path("kept")).unwrap();
     place.refused(&["--recipe", "r.toml", "--out", "run", "--resume"], 4, "the texts that the recipe names have changed");
-    std::fs::remove_file(place.path("src/more.rs")).unwrap();
+    std::fs::remove_dir_all(place.path("run/corpus")).unwrap();
+    std::fs::rename(place.path("kept"), place.path("run/corpus")).unwrap();
     place.refused(&["--recipe", "r.toml", "--out", "run", "--resume"], 6, "above the recipe's 0.5");
     let lines = place.lines("run");
     assert_eq!(lines.len(), 12);
@@ -200,7 +211,7 @@ fn what_cannot_be_is_refused_in_one_line() {
     place.recipe("bad.toml", "name = ");
     place.refused(&["--recipe", "bad.toml"], 2, "bad.toml: line 1:");
     place.recipe("bad.toml", &(of_family("llada").replace("\"src\"", "\"nowhere\"") + MASK));
-    place.refused(&["--recipe", "bad.toml"], 2, "nowhere is no folder");
+    place.refused(&["--recipe", "bad.toml"], 2, "nowhere: not a folder");
     let base = "[model.base]\npath = \"nowhere\"\ntrained = \"adapter\"\n";
     let (before, behind) = NEW.split_at(NEW.find("[model.new]").unwrap());
     let behind = &behind[behind.find("[data]").unwrap()..];
@@ -272,14 +283,12 @@ fn an_adapter_is_trained_on_a_frozen_base() {
     place.recipe("base.toml", &(of_family("llama").replace("average = 0.9\n", "") + MASK));
     let base = place.trained(&["--recipe", "base.toml", "--out", "base", "--max-steps", "4"]);
     let recipe = format!(
-        "name = \"adapter\"\n[model.base]\npath = {:?}\ntrained = \"adapter\"\nrank = 4\n[data]\nfolders = [\"src\"]\nextensions = \
-         [\"rs\"]\npairs = \"pairs.jsonl\"\ncopies = 2\nheld_out = 0.3\n[optimiser]\nrate = 1e-3\nschedule = \
+        "name = \"adapter\"\n[model.base]\npath = {:?}\ntrained = \"adapter\"\nrank = 4\n[data]\nfolders = [\"src\"]\nany_licence = \
+         true\ncopies = 2\nheld_out = 0.3\n[optimiser]\nrate = 1e-3\nschedule = \
          \"constant\"\n[[stage]]\nkind = \"mask\"\nsteps = 4\nbatch = 4\npasses = 2\n",
         base.display()
     );
     place.recipe("adapter.toml", &recipe);
-    let pair = r#"{"instr": "Rename.", "pre": "let a = 1;\n", "old": "let b = a;\n", "new": "let c = a;\n", "suf": "f(b);\n"}"#;
-    std::fs::write(place.path("pairs.jsonl"), [pair; 8].join("\n")).unwrap();
     let result = place.trained(&["--recipe", "adapter.toml", "--out", "run"]);
     let adapter = result.join("adapter.safetensors");
     assert!(std::fs::read_to_string(result.join("README.md")).unwrap().contains("| after `mask` |"));

@@ -128,7 +128,8 @@ fn tokenizer(args: &CorpusArgs) -> Result<(String, Tokenizer), Failure> {
     Ok((files.name, tokenizer))
 }
 
-fn words(progress: Progress) -> String {
+/// How far a corpus is, in words.
+pub fn words(progress: Progress) -> String {
     match progress {
         Progress::Found(files) => format!("{files} files found"),
         Progress::Judged(files, all) => format!("{files} of {all} files read"),

@@ -38,6 +38,7 @@ pub mod steer;
 pub mod train;
 pub mod trust;
 pub mod tui;
+pub mod tune;
 pub mod undo;
 pub mod verify;
 pub mod warmup;
@@ -96,6 +97,7 @@ enum Command {
     Warmup(warmup::WarmupArgs),
     Bench(bench::BenchArgs),
     Train(Box<train::TrainArgs>),
+    Tune(tune::TuneArgs),
     /// Print shell completions
     Completions {
         /// The shell
@@ -105,6 +107,7 @@ enum Command {
 
 /// Runs what the command line asks for.
 pub fn main() -> ExitCode {
+    quiet_drivers();
     quiet_panics();
     let code = code_of(|| {
         let (cli, layers) = parse()?;
@@ -215,7 +218,20 @@ fn run(cli: &Cli, layers: &Layers) -> Result<Exit, Failure> {
         Some(Command::Warmup(args)) => warmup::run(args),
         Some(Command::Bench(args)) => bench::run(args),
         Some(Command::Train(args)) => train::run(args),
+        Some(Command::Tune(args)) => tune::run(args),
         Some(Command::Completions { shell }) => completions(*shell),
+    }
+}
+
+/// Mesa's Vulkan layer that orders GPUs asks the Wayland server, and libwayland complains on standard error where there can be none, as in
+/// a container. There the layer is switched off; nothing else of it is needed.
+fn quiet_drivers() {
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() && std::env::var_os("NODEVICE_SELECT").is_none() {
+        // SAFETY: this is the first thing that the program does, when it has no other thread that could read the environment.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::env::set_var("NODEVICE_SELECT", "1");
+        }
     }
 }
 

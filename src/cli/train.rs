@@ -16,6 +16,7 @@ use crate::cli::progress::Progress;
 use crate::cli::say;
 use crate::model::device;
 use crate::model::device::DeviceChoice;
+use crate::model::device::OpenDevice;
 use crate::model::locate::data_dir;
 use crate::train::error::TrainError;
 use crate::train::metrics;
@@ -23,7 +24,9 @@ use crate::train::metrics::Line;
 use crate::train::plot;
 use crate::train::recipe::Recipe;
 use crate::train::run;
+use crate::train::run::Event;
 use crate::train::run::Options;
+use crate::train::run::Outcome;
 
 /// Train a model or a canvas adapter by a recipe, and build what it learns from
 ///
@@ -91,11 +94,29 @@ fn train(args: &TrainArgs, recipe: &Path) -> Result<Exit, Failure> {
     };
     let device = device::open(args.device)?;
     let options = Options { out, max_steps: args.max_steps.map(|steps| steps as usize), resume: args.resume };
+    let outcome = drive(&recipe, &device, &options)?;
+    print(&outcome.result.display().to_string())?;
+    Ok(Exit::Ok)
+}
+
+/// Runs a recipe and says on standard error how it goes.
+///
+/// # Errors
+/// As [`run::run`].
+pub fn drive(recipe: &Recipe, device: &OpenDevice, options: &Options) -> Result<Outcome, Failure> {
     say(&format!("{}: {} steps on {}, in {}", recipe.name, recipe.steps(), device.name, options.out.display()));
-    let (mut progress, started) = (Progress::new(), Instant::now());
+    let (mut progress, mut started) = (Progress::new(), Instant::now());
     let mut last_stage = String::new();
     let mut first = None;
-    let result = run::run(&recipe, &device, &options, &mut |line, last| {
+    let result = run::run(recipe, device, options, &mut |event| {
+        let (line, last) = match event {
+            Event::Corpus(far) => return progress.line(&corpus::words(far)),
+            Event::Begins => {
+                started = Instant::now();
+                return progress.line("measuring held-out text");
+            }
+            Event::Step(line, last) => (line, last),
+        };
         let first = *first.get_or_insert(line.step - 1);
         progress.line(&status(line, last, started.elapsed().as_secs_f64() / (line.step - first) as f64));
         if let Some(held_out) = line.held_out {
@@ -116,8 +137,7 @@ fn train(args: &TrainArgs, recipe: &Path) -> Result<Exit, Failure> {
         say(&format!("{} steps were left out because their loss was no number", outcome.manifest.skipped));
     }
     say(&format!("{:.0} s for {} steps", started.elapsed().as_secs_f64(), outcome.manifest.steps - first.unwrap_or(0)));
-    print(&outcome.result.display().to_string())?;
-    Ok(Exit::Ok)
+    Ok(outcome)
 }
 
 /// The progress line: how far, how well, how fast, how long still.
@@ -146,6 +166,7 @@ impl From<TrainError> for Failure {
     fn from(error: TrainError) -> Self {
         let exit = match error {
             TrainError::Model(error) => return error.into(),
+            TrainError::Corpus(error) => return error.into(),
             TrainError::Recipe { .. } | TrainError::Data(_) => Exit::Usage,
             TrainError::Io { ref source, .. } if source.kind() == std::io::ErrorKind::NotFound => Exit::Usage,
             TrainError::Io { .. } | TrainError::Checkpoint { .. } => Exit::Refused,

@@ -42,9 +42,10 @@ pub struct ModelFiles {
 }
 
 impl ModelFiles {
-    fn new(name: String) -> Self {
+    /// No files yet.
+    pub(crate) fn new(name: impl Into<String>) -> Self {
         Self {
-            name,
+            name: name.into(),
             base: Vec::new(),
             config: None,
             tokenizer: None,

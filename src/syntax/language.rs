@@ -95,6 +95,11 @@ impl Language {
         })
     }
 
+    /// The language of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|language| language.name() == name)
+    }
+
     /// The name shown to users and written to JSON.
     pub fn name(self) -> &'static str {
         match self {

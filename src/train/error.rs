@@ -4,6 +4,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::model::error::ModelError;
+use crate::train::corpus::error::CorpusError;
 
 /// Why a run could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,9 @@ pub enum TrainError {
     /// The base or the result is not what it must be.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The corpus could not be made or read.
+    #[error(transparent)]
+    Corpus(#[from] CorpusError),
     /// There is nothing to learn from.
     #[error("no examples: {0}")]
     Data(String),

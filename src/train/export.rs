@@ -43,10 +43,10 @@ pub struct Manifest {
     pub parameters: (usize, usize),
     /// Files learned from.
     pub files: usize,
-    /// Their size.
-    pub bytes: usize,
+    /// Their tokens.
+    pub tokens: u64,
     /// Edits learned from.
-    pub pairs: usize,
+    pub edits: usize,
     /// Files that were held out.
     pub held_out_files: usize,
     /// Steps of each stage, in order.
@@ -181,7 +181,7 @@ pub fn card(manifest: &Manifest, flag: &str) -> String {
     format!(
         "# {}\n\nMade by `dcode train` (dcode {}, recipe {}, seed {}, device {}). dcode loads it with `{flag}`.\n\n\
          Begun with {}; {} of {} parameters were trained: {}.{cut}{skipped}\n\n\
-         Learned from {} source files ({} bytes) and {} edits. The licence of these texts holds for what is made from them.\n\n{table}",
+         Learned from {} source files ({} tokens) and {} edits. The licence of these texts holds for what is made from them.\n\n{table}",
         m.name,
         m.dcode,
         m.recipe.get(..12).unwrap_or(&m.recipe),
@@ -192,7 +192,7 @@ pub fn card(manifest: &Manifest, flag: &str) -> String {
         m.parameters.1,
         stages.join(", "),
         m.files,
-        m.bytes,
-        m.pairs,
+        m.tokens,
+        m.edits,
     )
 }

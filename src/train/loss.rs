@@ -11,7 +11,7 @@ use crate::train::example::Example;
 #[serde(rename_all = "kebab-case")]
 pub enum Normalisation {
     /// The number of elements with a target in the batch, those of weight 0 (visible ones) included: the bound of the likelihood
-    /// for a token, when weights are those of [`crate::train::mdlm::Weighting::Scheduler`].
+    /// for a token, when weights are those of [`crate::train::corrupt::weighting::Weighting::Noise`].
     Token,
     /// The same for each sequence by itself; the mean of the sequences.
     Sequence,

@@ -22,18 +22,16 @@ use crate::diffusion::samplers::schedule::Schedule;
 use crate::diffusion::trajectory::Trajectory;
 use crate::model::spec::TokenId;
 use crate::train::checkpoint::write_file;
+use crate::train::corpus::open::Records;
 use crate::train::error::TrainError;
 use crate::train::example::Example;
 use crate::train::example::Source;
-use crate::train::recipe::StageRecipe;
+use crate::train::recipe::stage::StageRecipe;
 use crate::train::sampling::Spot;
 use crate::train::sampling::run;
 use crate::train::sampling::score;
 use crate::train::sampling::state_example;
 use crate::train::setup::Setup;
-use crate::train::windows::Corruption;
-use crate::train::windows::Masked;
-use crate::train::windows::Windows;
 
 /// Where the kept trajectories of a run lie.
 pub const FILE: &str = "trajectories.jsonl";
@@ -51,14 +49,15 @@ pub struct Kept {
     pub trajectory: Trajectory,
 }
 
-/// Samples `trajectories` trajectories for each of `spans` spans, half of them in random order and half by confidence, one token a
+/// Samples `trajectories` trajectories for each of `spans` spans in windows of `length` tokens, half of them in random order and half by confidence, one token a
 /// step, and writes the best of each span whose text parses.
 ///
 /// # Errors
 /// The device failed, no trajectory parses, or the file could not be written.
 pub fn sample(
     setup: &mut Setup,
-    windows: &Windows,
+    files: &Records,
+    length: usize,
     stage: &StageRecipe,
     random: &mut StdRng,
     path: &Path,
@@ -68,7 +67,8 @@ pub fn sample(
     while left > 0 {
         let count = left.min(AT_ONCE);
         left -= count;
-        let spots: Vec<Spot> = (0..count).filter_map(|_| Spot::draw(windows, &setup.tokenizer, stage.slots, random)).collect();
+        let tokenizer = setup.texts.tokenizer.clone();
+        let spots: Vec<Spot> = (0..count).filter_map(|_| Spot::draw(files, length, &tokenizer, stage.slots, random)).collect();
         let starts: Vec<Canvas> = spots.iter().flat_map(|spot| std::iter::repeat_n(spot.canvas(), stage.trajectories)).collect();
         let mut canvases = starts.clone();
         let mut samplers: Vec<Box<dyn Sampler>> = (0..canvases.len()).map(|index| sampler(index, stage.slots, random)).collect();
@@ -78,7 +78,7 @@ pub fn sample(
         {
             let mut best: Vec<(f64, usize)> = canvases.iter().map(score).zip(0..).collect();
             best.sort_by(|a, b| b.0.total_cmp(&a.0));
-            let parses = |index: usize| spot.parses(&setup.tokenizer, &canvases[index].span_tokens(0));
+            let parses = |index: usize| spot.parses(&tokenizer, &canvases[index].span_tokens(0));
             let Some(&(score, index)) = best.iter().find(|(_, index)| parses(*index)) else { continue };
             let others = best.iter().filter(|(_, other)| *other != index).map(|(score, _)| *score).collect();
             let trajectory = Trajectory::new(starts[index].clone(), &canvases[index]);
@@ -106,13 +106,11 @@ fn sampler(index: usize, slots: usize, random: &mut StdRng) -> Box<dyn Sampler> 
     Box::new(Blockwise::new(rule, Blocks::Whole).filtered(Filter { temperature: 1.0, ..Filter::default() }, seed))
 }
 
-/// States on kept trajectories; a share of the examples, the others are masked windows, so that the model forgets nothing.
+/// States on kept trajectories.
 #[derive(Debug)]
 pub struct States {
     kept: Vec<Kept>,
     mask: TokenId,
-    share: f64,
-    masked: Masked,
 }
 
 impl States {
@@ -120,7 +118,7 @@ impl States {
     ///
     /// # Errors
     /// The file cannot be read, is damaged or empty.
-    pub fn read(path: &Path, windows: Windows, corruption: Corruption, share: f64) -> Result<Self, TrainError> {
+    pub fn read(path: &Path, mask: TokenId) -> Result<Self, TrainError> {
         let text = std::fs::read_to_string(path).map_err(TrainError::io(path))?;
         let line = |(number, line): (usize, &str)| {
             serde_json::from_str(line).map_err(|error| TrainError::Data(format!("{}:{}: {error}", path.display(), number + 1)))
@@ -129,17 +127,14 @@ impl States {
         if kept.is_empty() {
             return Err(TrainError::Data(format!("{} is empty", path.display())));
         }
-        Ok(Self { kept, mask: corruption.mask, share, masked: Masked { windows, corruption } })
+        Ok(Self { kept, mask })
     }
 }
 
 impl Source for States {
     fn next(&mut self, random: &mut StdRng) -> Option<Example> {
-        if !random.random_bool(self.share) {
-            return self.masked.next(random);
-        }
         let trajectory = &self.kept[random.random_range(0..self.kept.len())].trajectory;
         let step = random.random_range(0..trajectory.steps().max(1));
-        state_example(trajectory, step, self.mask, 1.0).or_else(|| self.masked.next(random))
+        state_example(trajectory, step, self.mask, 1.0)
     }
 }

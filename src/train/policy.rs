@@ -18,18 +18,15 @@ use crate::diffusion::threshold::DEFAULT_THRESHOLD;
 use crate::diffusion::trajectory::Trajectory;
 use crate::model::spec::TokenId;
 use crate::train::alignment::distance;
+use crate::train::corpus::open::Records;
 use crate::train::error::TrainError;
 use crate::train::example::Example;
-use crate::train::example::Source;
-use crate::train::recipe::StageRecipe;
+use crate::train::recipe::stage::StageRecipe;
 use crate::train::sampling::Spot;
 use crate::train::sampling::run;
 use crate::train::sampling::sequence;
 use crate::train::sampling::state_example;
 use crate::train::setup::Setup;
-use crate::train::windows::Corruption;
-use crate::train::windows::Masked;
-use crate::train::windows::Windows;
 
 /// What a step learns from.
 #[derive(Debug)]
@@ -43,14 +40,21 @@ pub struct Sampled {
 /// The largest weight of a trajectory.
 const LARGEST_WEIGHT: f64 = 3.0;
 
-/// Samples trajectories of the model as it stands, and makes examples of states on those that did well; masked windows fill the rest
-/// of the batch.
+/// Samples trajectories of the model as it stands, in windows of `length` tokens, and makes examples of states on those that did well:
+/// fewer than the stage's batch.
 ///
 /// # Errors
-/// The device failed, or the files are too short.
-pub fn sample(setup: &mut Setup, windows: &Windows, stage: &StageRecipe, random: &mut StdRng) -> Result<Sampled, TrainError> {
+/// The device failed.
+pub fn sample(
+    setup: &mut Setup,
+    files: &Records,
+    length: usize,
+    stage: &StageRecipe,
+    random: &mut StdRng,
+) -> Result<Sampled, TrainError> {
     let count = (stage.batch / stage.trajectories).max(1);
-    let spots: Vec<Spot> = (0..count).filter_map(|_| Spot::draw(windows, &setup.tokenizer, stage.slots, random)).collect();
+    let tokenizer = setup.texts.tokenizer.clone();
+    let spots: Vec<Spot> = (0..count).filter_map(|_| Spot::draw(files, length, &tokenizer, stage.slots, random)).collect();
     let mut starts = Vec::new();
     let mut samplers: Vec<Box<dyn Sampler>> = Vec::new();
     for spot in &spots {
@@ -77,7 +81,7 @@ pub fn sample(setup: &mut Setup, windows: &Windows, stage: &StageRecipe, random:
     {
         let holds = |canvas: &Canvas| {
             let tokens = canvas.span_tokens(0);
-            tokens == spot.truth || spot.parses(&setup.tokenizer, &tokens)
+            tokens == spot.truth || spot.parses(&tokenizer, &tokens)
         };
         let rewards: Vec<f64> = canvases
             .iter()
@@ -90,12 +94,6 @@ pub fn sample(setup: &mut Setup, windows: &Windows, stage: &StageRecipe, random:
                 examples.extend(state_example(trajectory, step, mask, weight as f32));
             }
         }
-    }
-    let corruption = Corruption { mask, shift: setup.layout.shift, weighting: stage.weighting };
-    let mut masked = Masked { windows: windows.clone(), corruption };
-    while examples.len() < stage.batch {
-        let example = masked.next(random);
-        examples.push(example.ok_or_else(|| TrainError::Data("there are no files to sample from".to_owned()))?);
     }
     let calls = canvases.iter().map(|canvas| f64::from(canvas.step())).sum::<f64>() / canvases.len().max(1) as f64;
     Ok(Sampled { examples, calls })

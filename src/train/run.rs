@@ -7,59 +7,43 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use rand::SeedableRng;
-use rand::rngs::StdRng;
-use rayon::prelude::*;
-
 use crate::model::device::OpenDevice;
 use crate::model::spec::Attention;
 use crate::model::spec::TokenId;
-use crate::syntax::language::Language;
 use crate::train::batch::Batch;
-use crate::train::batch::Layout;
-use crate::train::canvases::Canvases;
-use crate::train::canvases::Pair;
+use crate::train::checkpoint;
 use crate::train::checkpoint::Checkpoint;
-use crate::train::checkpoint::Progress;
 use crate::train::checkpoint::write_file;
+use crate::train::corpus::build::Progress;
 use crate::train::error::TrainError;
 use crate::train::example::Example;
-use crate::train::example::Source;
 use crate::train::export;
 use crate::train::export::Manifest;
-use crate::train::files::SourceFile;
+use crate::train::feed;
+use crate::train::feed::Feed;
 use crate::train::gradient::Measured;
 use crate::train::gradient::learn;
 use crate::train::gradient::measure;
-use crate::train::mdlm::Weighting;
 use crate::train::metrics::HeldOut;
 use crate::train::metrics::Line;
 use crate::train::metrics::Metrics;
 use crate::train::model::TrainModel;
 use crate::train::optimiser::Average;
 use crate::train::optimiser::Optimiser;
-use crate::train::order;
 use crate::train::parameters::read;
 use crate::train::parameters::tensor;
 use crate::train::policy;
 use crate::train::recipe::Recipe;
-use crate::train::recipe::StageKind;
-use crate::train::recipe::StageRecipe;
+use crate::train::recipe::stage::StageKind;
+use crate::train::recipe::stage::StageRecipe;
+use crate::train::setup::Place;
 use crate::train::setup::Setup;
 use crate::train::setup::prepare;
-use crate::train::windows::Corruption;
-use crate::train::windows::Edited;
-use crate::train::windows::Masked;
-use crate::train::windows::NextToken;
-use crate::train::windows::TokenFile;
-use crate::train::windows::Windows;
 
 /// Steps whose mean loss tells how a stage ended.
 const RECENT: usize = 20;
 /// Steps in a row that may be left out because their loss is no number.
 const SKIPPED: usize = 10;
-/// Examples that are measured on.
-const MEASURED: usize = 64;
 
 /// How a recipe is run.
 #[derive(Clone, Debug)]
@@ -72,6 +56,17 @@ pub struct Options {
     pub resume: bool,
 }
 
+/// What happens in a run.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'l> {
+    /// How far its corpus is.
+    Corpus(Progress),
+    /// All is prepared; the first step comes.
+    Begins,
+    /// A step was done, of so many.
+    Step(&'l Line, usize),
+}
+
 /// What a run came to.
 #[derive(Debug)]
 pub struct Outcome {
@@ -81,7 +76,7 @@ pub struct Outcome {
     pub result: PathBuf,
 }
 
-/// Runs a recipe. `report` is told each step.
+/// Runs a recipe. `report` is told what happens.
 ///
 /// # Errors
 /// The folder is in use, texts or a base are missing, the loss is no number any more, or it ends above what the recipe promises.
@@ -89,7 +84,7 @@ pub fn run(
     recipe: &Recipe,
     device: &OpenDevice,
     options: &Options,
-    report: &mut dyn FnMut(&Line, usize),
+    report: &mut dyn FnMut(Event<'_>),
 ) -> Result<Outcome, TrainError> {
     let folder = &options.out;
     let path = Checkpoint::path(folder);
@@ -109,59 +104,33 @@ pub fn run(
         return Err(TrainError::Checkpoint { path, reason });
     }
     std::fs::create_dir_all(folder).map_err(TrainError::io(folder))?;
-    let setup = prepare(recipe, folder, device)?;
+    let mut progress = |progress| report(Event::Corpus(progress));
+    let place = &mut Place { folder, goes_on: checkpoint.is_some(), device, progress: &mut progress };
+    let setup = prepare(recipe, place)?;
     let mut run = Run::new(recipe, setup, folder, checkpoint)?;
+    report(Event::Begins);
     let last = options.max_steps.unwrap_or(usize::MAX).min(recipe.steps());
     run.go_on(last, report)?;
     run.finish(device)
-}
-
-/// The random numbers of one example: whatever ran before.
-pub(super) fn random(seed: u64, step: usize, example: usize) -> StdRng {
-    // The seed of `StdRng` is spread by its own mixing; the parts must only not meet.
-    StdRng::seed_from_u64(seed ^ (step as u64) << 24 ^ (example as u64) << 1 ^ 1)
-}
-
-/// Where the examples of a stage come from.
-enum Feed {
-    /// One by one.
-    Single(Box<dyn Source>),
-    /// Several corruptions of one context.
-    Canvas,
 }
 
 struct Run<'a> {
     recipe: &'a Recipe,
     setup: Setup,
     folder: &'a Path,
-    windows: Windows,
     held_out: Vec<Batch>,
     feed: Option<(usize, Feed)>,
     optimiser: Optimiser,
     average: Option<Average>,
-    progress: Progress,
+    progress: checkpoint::Progress,
     metrics: Metrics,
 }
 
 impl<'a> Run<'a> {
     fn new(recipe: &'a Recipe, mut setup: Setup, folder: &'a Path, checkpoint: Option<Checkpoint>) -> Result<Self, TrainError> {
-        let (windows, held_out) = if setup.layout.attention == Attention::Canvas {
-            (Windows::default(), held_out_canvases(recipe, &setup)?)
-        } else {
-            let windows = |files: &[SourceFile]| {
-                // Encoding keeps its order, whatever the threads.
-                let encode = |file: &SourceFile| TokenFile {
-                    language: Language::detect(&file.path, file.text.lines().next().unwrap_or_default()),
-                    tokens: setup.tokenizer.encode(&file.text),
-                };
-                let files: Vec<TokenFile> = files.par_iter().map(encode).collect();
-                Windows::new(files.into_iter(), recipe.data.length)
-            };
-            let held_out = held_out_windows(windows(&setup.files.held_out), &setup.layout)?;
-            (windows(&setup.files.learned), held_out)
-        };
+        let held_out = feed::held_out(recipe, &setup)?;
         let mut optimiser = Optimiser::new(recipe.optimiser());
-        let texts = setup.texts();
+        let texts = setup.texts.hash.clone();
         let progress = match &checkpoint {
             Some(checkpoint) if checkpoint.progress.texts != texts => {
                 let reason = "the texts that the recipe names have changed since; begin anew with another --out".to_owned();
@@ -173,7 +142,7 @@ impl<'a> Run<'a> {
                 optimiser.restore(setup.model.parameters(), find);
                 checkpoint.progress.clone()
             }
-            None => Progress { recipe: recipe.hash.clone(), texts, ..Progress::default() },
+            None => checkpoint::Progress { recipe: recipe.hash.clone(), texts, ..checkpoint::Progress::default() },
         };
         let average = recipe.average.map(|decay| {
             let mut average = Average::new(decay, setup.model.parameters());
@@ -184,11 +153,11 @@ impl<'a> Run<'a> {
             average
         });
         let metrics = Metrics::open(folder, progress.step)?;
-        Ok(Self { recipe, setup, folder, windows, held_out, feed: None, optimiser, average, progress, metrics })
+        Ok(Self { recipe, setup, folder, held_out, feed: None, optimiser, average, progress, metrics })
     }
 
     /// Steps up to `last`.
-    fn go_on(&mut self, last: usize, report: &mut dyn FnMut(&Line, usize)) -> Result<(), TrainError> {
+    fn go_on(&mut self, last: usize, report: &mut dyn FnMut(Event<'_>)) -> Result<(), TrainError> {
         if self.progress.step == 0 {
             self.progress.before = self.measure()?;
         }
@@ -208,7 +177,7 @@ impl<'a> Run<'a> {
                 self.progress.after.extend(after);
             }
             self.metrics.write(&line)?;
-            report(&line, last);
+            report(Event::Step(&line, last));
             let step = self.progress.step;
             if ended || step == last || step.is_multiple_of(self.recipe.checkpoint_every) {
                 self.checkpoint()?;
@@ -284,57 +253,22 @@ impl<'a> Run<'a> {
 
     /// The examples of a step, and the denoiser calls for a span where they were sampled.
     fn examples(&mut self, index: usize, stage: &StageRecipe, step: usize) -> Result<(Vec<Example>, Option<f64>), TrainError> {
-        let seed = self.recipe.seed;
-        if stage.kind == StageKind::Policy {
-            let sampled = policy::sample(&mut self.setup, &self.windows, stage, &mut random(seed, step, 0))?;
-            return Ok((sampled.examples, Some(sampled.calls)));
-        }
         if self.feed.as_ref().is_none_or(|(known, _)| *known != index) {
-            self.feed = Some((index, self.feed(stage, step)?));
+            self.feed = Some((index, Feed::new(self.recipe, stage, step, &mut self.setup, self.folder)?));
         }
-        let nothing = || TrainError::Data("no example could be made of the texts".to_owned());
-        let mut examples = Vec::with_capacity(stage.batch);
-        match &mut self.feed {
-            Some((_, Feed::Single(source))) => {
-                for example in 0..stage.batch {
-                    examples.push(source.next(&mut random(seed, step, example)).ok_or_else(nothing)?);
-                }
-            }
-            Some((_, Feed::Canvas)) => {
-                let pairs = split_pairs(self.recipe, &self.setup.pairs).0;
-                let canvases = canvases(self.recipe, &self.setup, &self.setup.files.learned, pairs);
-                let copies = self.recipe.data.copies;
-                for group in 0..stage.batch.div_ceil(copies) {
-                    examples.extend(canvases.group(copies, &mut random(seed, step, group)).ok_or_else(nothing)?);
-                }
-            }
-            None => return Err(nothing()),
+        let (mut examples, mut calls) = (Vec::new(), None);
+        if stage.kind == StageKind::Policy {
+            let files = self.setup.texts.learned.files.clone();
+            let random = &mut feed::random(self.recipe.seed, step, 0);
+            let sampled = policy::sample(&mut self.setup, &files, self.recipe.data.length, stage, random)?;
+            (examples, calls) = (sampled.examples, Some(sampled.calls));
         }
-        Ok((examples, None))
-    }
-
-    fn feed(&mut self, stage: &StageRecipe, step: usize) -> Result<Feed, TrainError> {
-        let Layout { attention, shift, mask, .. } = self.setup.layout;
-        let corruption = Corruption { mask, shift, weighting: stage.weighting };
-        let windows = self.windows.clone();
-        Ok(match (stage.kind, attention) {
-            (_, Attention::Canvas) => Feed::Canvas,
-            (_, Attention::Causal) => Feed::Single(Box::new(NextToken { windows })),
-            (StageKind::Edit, _) => {
-                let StageRecipe { alpha, share, kept_weight, .. } = *stage;
-                Feed::Single(Box::new(Edited { windows, corruption, alpha, share, kept_weight }))
-            }
-            (StageKind::Order, _) => {
-                let path = self.folder.join(order::FILE);
-                let begins = self.recipe.stage_at(step).is_some_and(|(_, inside)| inside == 0);
-                if begins || !path.exists() {
-                    let seed = self.recipe.seed;
-                    order::sample(&mut self.setup, &self.windows, stage, &mut random(seed, step, 0), &path)?;
-                }
-                Feed::Single(Box::new(order::States::read(&path, windows, corruption, stage.share)?))
-            }
-            (StageKind::Mask | StageKind::Policy, _) => Feed::Single(Box::new(Masked { windows, corruption })),
-        })
+        // Where all are sampled there may be too few; 0 is the number of the sampling's own random numbers.
+        let behind = usize::from(stage.kind == StageKind::Policy) + examples.len();
+        let missing = stage.batch.saturating_sub(examples.len());
+        let more = self.feed.as_mut().and_then(|(_, feed)| feed.examples(self.recipe, step, (behind, missing)));
+        examples.extend(more.ok_or_else(|| TrainError::Data("no example could be made of the texts".to_owned()))?);
+        Ok((examples, calls))
     }
 
     /// How well held-out text is predicted; `None` when nothing is held out.
@@ -367,7 +301,7 @@ impl<'a> Run<'a> {
     }
 
     fn finish(self, device: &OpenDevice) -> Result<Outcome, TrainError> {
-        let files = &self.setup.files;
+        let texts = &self.setup.texts;
         let manifest = Manifest {
             name: self.recipe.name.clone(),
             dcode: env!("CARGO_PKG_VERSION").to_owned(),
@@ -376,10 +310,10 @@ impl<'a> Run<'a> {
             device: device.name.clone(),
             begun_with: self.setup.begun_with.clone(),
             parameters: self.setup.model.parameters().counts(),
-            files: files.learned.len(),
-            bytes: files.learned.iter().map(|file| file.text.len()).sum(),
-            pairs: self.setup.pairs.len(),
-            held_out_files: files.held_out.len(),
+            files: texts.learned.files.len(),
+            tokens: texts.learned.files.tokens(),
+            edits: texts.learned.edits.len(),
+            held_out_files: texts.held_out.files.len(),
             stages: self.recipe.stages.iter().map(|stage| (stage.kind.name().to_owned(), stage.steps)).collect(),
             steps: self.progress.step,
             skipped: self.progress.skipped,
@@ -423,35 +357,4 @@ fn elements(examples: &[Example]) -> usize {
         last = context;
     }
     sum
-}
-
-/// The same masked windows of held-out files, for every run of a recipe.
-fn held_out_windows(windows: Windows, layout: &Layout) -> Result<Vec<Batch>, TrainError> {
-    let corruption = Corruption { mask: layout.mask, shift: layout.shift, weighting: Weighting::Uniform };
-    let mut source: Box<dyn Source> = match layout.attention {
-        Attention::Causal => Box::new(NextToken { windows }),
-        _ => Box::new(Masked { windows, corruption }),
-    };
-    let examples: Vec<Example> = (0..MEASURED).filter_map(|index| source.next(&mut random(0, 0, index))).collect();
-    examples.chunks(MEASURED / 4).map(|part| Batch::new(part, layout)).collect()
-}
-
-/// Edits to learn from, and edits to measure on.
-fn split_pairs<'p>(recipe: &Recipe, pairs: &'p [Pair]) -> (&'p [Pair], &'p [Pair]) {
-    let held_out = (pairs.len() as f64 * recipe.data.held_out) as usize;
-    pairs.split_at(pairs.len() - held_out)
-}
-
-fn canvases<'s>(recipe: &Recipe, setup: &'s Setup, files: &'s [SourceFile], pairs: &'s [Pair]) -> Canvases<'s> {
-    let Setup { tokenizer, template, layout, end, .. } = setup;
-    let pair_share = recipe.data.pair_share;
-    Canvases { tokenizer, template: *template, mask: layout.mask, end: *end, files, pairs, pair_share }
-}
-
-fn held_out_canvases(recipe: &Recipe, setup: &Setup) -> Result<Vec<Batch>, TrainError> {
-    let pairs = split_pairs(recipe, &setup.pairs).1;
-    let canvases = canvases(recipe, setup, &setup.files.held_out, pairs);
-    let examples: Vec<Example> =
-        (0..MEASURED).filter_map(|index| canvases.group(1, &mut random(0, 0, index))).flatten().collect();
-    examples.chunks(MEASURED / 8).map(|part| Batch::new(part, &setup.layout)).collect()
 }

@@ -27,12 +27,13 @@ use crate::syntax::guard::Guard;
 use crate::syntax::guard::Verdict;
 use crate::syntax::language::Language;
 use crate::train::batch::Batch;
+use crate::train::corpus::open::Records;
+use crate::train::corrupt::windows::draw_window;
 use crate::train::error::TrainError;
 use crate::train::example::Example;
 use crate::train::gradient::target_logits;
 use crate::train::parameters::read;
 use crate::train::setup::Setup;
-use crate::train::windows::Windows;
 
 /// A span of a file, in a window around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,27 +47,27 @@ pub struct Spot {
     /// The whole file, and where the span lies in it.
     text: Vec<u8>,
     range: Range<usize>,
-    language: Option<Language>,
+    language: Language,
 }
 
 impl Spot {
-    /// A span of `slots` tokens somewhere in the files; `None` when the files are shorter.
-    pub fn draw(windows: &Windows, tokenizer: &Tokenizer, slots: usize, random: &mut StdRng) -> Option<Self> {
-        let (found, window) = windows.place(random)?;
-        let file = found.tokens.as_slice();
+    /// A span of `slots` tokens in a window of `length` tokens somewhere in the files; `None` when the window is shorter.
+    pub fn draw(files: &Records, length: usize, tokenizer: &Tokenizer, slots: usize, random: &mut StdRng) -> Option<Self> {
+        let (record, window) = draw_window(files, length, random)?;
+        let file = record.tokens(0..usize::MAX);
         // A token before the span, at least: a right shift reads there.
         let last = window.len().checked_sub(slots + 1)?;
         let start = window.start + 1 + random.random_range(0..=last);
         let span = start..start + slots;
-        let length = |tokens: &[TokenId]| tokens.iter().map(|&id| tokenizer.bytes(id).len()).sum::<usize>();
-        let begin = length(&file[..span.start]);
+        let bytes = |tokens: &[TokenId]| tokens.iter().map(|&id| tokenizer.bytes(id).len()).sum::<usize>();
+        let begin = bytes(&file[..span.start]);
         Some(Self {
             before: file[window.start..span.start].to_vec(),
             truth: file[span.clone()].to_vec(),
             after: file[span.end..window.end].to_vec(),
-            range: begin..begin + length(&file[span]),
-            text: tokenizer.decode_bytes(file),
-            language: found.language,
+            range: begin..begin + bytes(&file[span]),
+            text: tokenizer.decode_bytes(&file),
+            language: record.language(),
         })
     }
 
@@ -75,12 +76,8 @@ impl Spot {
         Canvas::new(self.before.clone(), vec![Slot::masked(0); self.truth.len()], self.after.clone())
     }
 
-    /// Whether the file still parses with these tokens in the span. A file that did not parse there before tells nothing, and one
-    /// without a grammar neither.
+    /// Whether the file still parses with these tokens in the span.
     pub fn parses(&self, tokenizer: &Tokenizer, tokens: &[TokenId]) -> bool {
-        if self.language.is_none() {
-            return false;
-        }
         let bytes = tokenizer.decode_bytes(tokens);
         let new = [&self.text[..self.range.start], &bytes, &self.text[self.range.end..]].concat();
         let (Ok(old), Ok(new)) = (std::str::from_utf8(&self.text), std::str::from_utf8(&new)) else { return false };
@@ -89,7 +86,7 @@ impl Spot {
         if !whole(old, &self.range) || !whole(new, &(start..end)) {
             return false;
         }
-        let guard = Guard::new(old, self.language, std::slice::from_ref(&self.range));
+        let guard = Guard::new(old, Some(self.language), std::slice::from_ref(&self.range));
         guard.check(new, std::slice::from_ref(&(start..end))).verdict == Verdict::Parses
     }
 }
@@ -139,7 +136,7 @@ pub fn run(setup: &mut Setup, canvases: &mut [Canvas], samplers: &mut [Box<dyn S
 fn spec(setup: &Setup) -> ModelSpec {
     let config = setup.model.config();
     let rows = TokenId::try_from(config.vocab).unwrap_or(TokenId::MAX);
-    let banned = (0..rows).filter(|&id| !setup.tokenizer.is_text(id)).collect();
+    let banned = (0..rows).filter(|&id| !setup.texts.tokenizer.is_text(id)).collect();
     ModelSpec {
         name: setup.begun_with.clone(),
         family: config.family,

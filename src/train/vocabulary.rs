@@ -28,7 +28,7 @@ pub const MASK: &str = "<|mask|>";
 ///
 /// # Errors
 /// There are no texts, or the file could not be written.
-pub fn make<'a>(texts: impl Iterator<Item = &'a str> + Send, size: usize, path: &Path) -> Result<(), TrainError> {
+pub fn make(texts: impl Iterator<Item = String> + Send, size: usize, path: &Path) -> Result<(), TrainError> {
     let failed = |error: tokenizers::Error| TrainError::Data(format!("the vocabulary could not be made: {error}"));
     let mut tokenizer = tokenizers::Tokenizer::new(ModelWrapper::BPE(BPE::default()));
     let pattern = SplitPattern::Regex(QWEN2_SPLIT.to_owned());
@@ -60,7 +60,7 @@ mod tests {
         let text = include_str!("vocabulary.rs");
         let make = |name: &str| {
             let path = folder.path().join(name);
-            make([text, text].into_iter(), 400, &path).unwrap();
+            make([text, text].into_iter().map(str::to_owned), 400, &path).unwrap();
             path
         };
         let (one, two) = (make("a.json"), make("b.json"));

@@ -9,13 +9,17 @@ use dcode::train::alignment::EditOp;
 use dcode::train::alignment::edit_targets;
 use dcode::train::batch::Batch;
 use dcode::train::batch::Layout;
+use dcode::train::corrupt::mask::hide;
+use dcode::train::corrupt::noise;
+use dcode::train::corrupt::noise::Noise;
+use dcode::train::corrupt::slots::clean;
+use dcode::train::corrupt::slots::example;
+use dcode::train::corrupt::weighting::Weighting;
 use dcode::train::example::Example;
 use dcode::train::gradient::learn;
 use dcode::train::gradient::target_logits;
 use dcode::train::loss::Loss;
 use dcode::train::loss::Normalisation;
-use dcode::train::mdlm;
-use dcode::train::mdlm::Weighting;
 use dcode::train::model::Elements;
 use dcode::train::model::TrainModel;
 use dcode::train::parameters::read;
@@ -60,12 +64,15 @@ fn check_masked(case: &Case) -> Result<(), String> {
     let mut given: Vec<Vec<Option<TokenId>>> =
         case.get::<Vec<Vec<i64>>>("inputs", "labels").unwrap().iter().map(|row| labels(row)).collect();
     let layout = layout(case);
-    let prepended = layout.shift == Shift::Right && mdlm::needs_start(&given) && case.text("loss") != "bd3lm";
+    let prepended =
+        layout.shift == Shift::Right && given.iter().any(|labels| labels[0].is_some()) && case.text("loss") != "bd3lm";
     if prepended != case.get::<bool>("expected", "bos_prepended").unwrap_or(false) {
         return Err(format!("a start is prepended: {prepended}"));
     }
     if prepended {
-        mdlm::prepend(case.id("bos"), &mut rows, &mut given);
+        // A start of text, which is no label, so that with the right shift each label can be read at the element before it.
+        rows.iter_mut().for_each(|row| row.insert(0, case.id("bos")));
+        given.iter_mut().for_each(|labels| labels.insert(0, None));
     }
     let real: Option<Vec<Vec<u8>>> = case.get("inputs", "attention_mask");
     let lengths: Vec<usize> = match &real {
@@ -76,8 +83,12 @@ fn check_masked(case: &Case) -> Result<(), String> {
     let examples = |weighting| -> Vec<Example> {
         let sequence = |b: usize| {
             let len = lengths[b];
-            let time = mdlm::time(times[b]);
-            mdlm::mask(&rows[b][..len], &given[b][..len], &draws[b][..len], time, weighting, layout.mask)
+            let (time, labels) = (noise::time(times[b]), &given[b][..len]);
+            let is_hidden = |&i: &usize| labels[i].is_some() && f64::from(draws[b][i]) < Noise::Linear.ratio(time);
+            let hidden: Vec<(usize, f64)> = (0..len).filter(is_hidden).map(|i| (i, time)).collect();
+            let mut slots = clean(&rows[b][..len]);
+            hide(&mut slots, &hidden, Noise::Linear, weighting);
+            Example { targets: labels.to_vec(), ..example(Vec::new(), &slots, layout.mask) }
         };
         (0..rows.len()).map(sequence).collect()
     };
@@ -135,7 +146,7 @@ fn check_masked(case: &Case) -> Result<(), String> {
 
 fn weighting_of(name: &str) -> Weighting {
     match name {
-        "scheduler" => Weighting::Scheduler,
+        "scheduler" => Weighting::Noise,
         "uniform" => Weighting::Uniform,
         other => {
             let p = other.strip_prefix("cart[geo_p:").and_then(|rest| rest.strip_suffix(']')).expect(other);

@@ -5,19 +5,21 @@
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::path::PathBuf;
 
 use rayon::prelude::*;
 
 use super::error::CorpusError;
 use super::filter::LeftOut;
-use super::filter::MOST_BYTES;
 use super::filter::Reason;
-use super::filter::judge_text;
 use super::filter::normalised;
 use super::history::Edit;
 use super::history::Period;
 use super::history::Wanted;
 use super::history::history;
+use super::judge::Judge;
+use super::judge::Kept;
+use super::judge::text_of;
 use super::licence::Licences;
 use super::manifest::Edits;
 use super::manifest::MANIFEST;
@@ -25,7 +27,6 @@ use super::manifest::MANIFEST_FORMAT;
 use super::manifest::Manifest;
 use super::near::Index;
 use super::near::SIMILAR;
-use super::near::Signature;
 use super::near::jaccard;
 use super::near::shingles;
 use super::shard::ShardKind;
@@ -34,7 +35,6 @@ use super::spans::SpanKind;
 use super::spans::spans;
 use super::split::Set;
 use super::split::set_of;
-use super::walk::SourceFile;
 use super::walk::Tree;
 use super::walk::walk;
 use super::writer::Fingerprint;
@@ -46,7 +46,6 @@ use crate::patch::git::WorkTree;
 use crate::syntax::language::Language;
 use crate::syntax::parse::PARSE_LIMIT;
 use crate::syntax::parse::Syntax;
-use crate::text::secret::is_secret_name;
 
 /// Files that are worked on between two reports of progress.
 const CHUNK: usize = 256;
@@ -108,16 +107,6 @@ pub enum Progress {
     Tokenised(usize, usize),
 }
 
-/// A file that may stay.
-#[derive(Debug)]
-struct Kept {
-    hash: ContentHash,
-    file: SourceFile,
-    language: Language,
-    licence: String,
-    signature: Signature,
-}
-
 /// Builds a corpus of the sources in `folders` in the folder `out`.
 ///
 /// # Errors
@@ -129,6 +118,30 @@ pub fn build(
     options: &Options,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Manifest, CorpusError> {
+    gather(folders, out, options, progress)?.write(tokenizer, progress)
+}
+
+/// The files that a corpus is made of, before they are tokens: a new model's vocabulary is made of them.
+#[derive(Debug)]
+pub struct Gathered<'o> {
+    judge: Judge<'o>,
+    trees: Vec<Tree>,
+    out: PathBuf,
+    kept: Vec<Kept>,
+    found: usize,
+    left_out: LeftOut,
+}
+
+/// Finds the files of a corpus of `folders`, and makes room for it in the folder `out`.
+///
+/// # Errors
+/// A folder is none, or the system refused.
+pub fn gather<'o>(
+    folders: &[&Path],
+    out: &Path,
+    options: &'o Options,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Gathered<'o>, CorpusError> {
     let trees = folders.iter().map(|folder| Tree::new(folder)).collect::<Result<Vec<_>, _>>()?;
     make_room(out)?;
     let out = out.canonicalize().map_err(CorpusError::io("find it", out))?;
@@ -148,57 +161,75 @@ pub fn build(
         progress(Progress::Judged((number * CHUNK + files.len()).min(found), found));
     }
     let kept = without_duplicates(kept, &mut left_out, progress);
-    let fingerprint = Fingerprint::of(tokenizer.1);
-    let writer = |kind, set| Writer::new(&out, kind, set, fingerprint, options.shard_tokens);
-    let mut manifest = Manifest {
-        format: MANIFEST_FORMAT,
-        command: options.command.clone(),
-        tokenizer: tokenizer.0.to_owned(),
-        tokenizer_hash: fingerprint.hex(),
-        vocabulary: fingerprint.vocabulary,
-        held_out: options.held_out,
-        any_licence: options.any_licence,
-        found,
-        kept: 0,
-        left_out,
-        languages: Default::default(),
-        licences: Default::default(),
-        edits: None,
-        shards: Vec::new(),
-    };
-    let mut writers = Set::ALL.map(|set| writer(ShardKind::Files, set));
-    for (number, files) in kept.chunks(CHUNK).enumerate() {
-        let records: Vec<_> = files.par_iter().map(|file| record(file, tokenizer.1)).collect();
-        for (file, record) in files.iter().zip(records) {
-            match record {
-                Ok(record) => {
-                    let count = manifest.languages.entry(file.language.name().to_owned()).or_default();
-                    count.records += 1;
-                    count.tokens += record.tokens.len();
-                    *manifest.licences.entry(file.licence.clone()).or_default() += 1;
-                    manifest.kept += 1;
-                    writers[set_of(&file.file.name, options.held_out) as usize].push(record)?;
+    Ok(Gathered { judge, trees, out, kept, found, left_out })
+}
+
+impl Gathered<'_> {
+    /// The texts to learn from, without those that are held out.
+    pub fn texts(&self) -> impl Iterator<Item = String> + Send {
+        let learned = self.kept.iter().filter(|file| set_of(&file.file.name, self.judge.options.held_out) == Set::Train);
+        learned.filter_map(|file| std::fs::read(&file.file.path).ok().and_then(|bytes| text_of(&bytes)))
+    }
+
+    /// Tokenises the files and writes the corpus.
+    ///
+    /// # Errors
+    /// The system refused, or nothing is left.
+    pub fn write(self, tokenizer: (&str, &Tokenizer), progress: &mut dyn FnMut(Progress)) -> Result<Manifest, CorpusError> {
+        let Self { judge, trees, out, kept, found, left_out } = self;
+        let options = judge.options;
+        let fingerprint = Fingerprint::of(tokenizer.1);
+        let writer = |kind, set| Writer::new(&out, kind, set, fingerprint, options.shard_tokens);
+        let mut manifest = Manifest {
+            format: MANIFEST_FORMAT,
+            command: options.command.clone(),
+            tokenizer: tokenizer.0.to_owned(),
+            tokenizer_hash: fingerprint.hex(),
+            vocabulary: fingerprint.vocabulary,
+            held_out: options.held_out,
+            any_licence: options.any_licence,
+            found,
+            kept: 0,
+            left_out,
+            languages: Default::default(),
+            licences: Default::default(),
+            edits: None,
+            shards: Vec::new(),
+        };
+        let mut writers = Set::ALL.map(|set| writer(ShardKind::Files, set));
+        for (number, files) in kept.chunks(CHUNK).enumerate() {
+            let records: Vec<_> = files.par_iter().map(|file| record(file, tokenizer.1)).collect();
+            for (file, record) in files.iter().zip(records) {
+                match record {
+                    Ok(record) => {
+                        let count = manifest.languages.entry(file.language.name().to_owned()).or_default();
+                        count.records += 1;
+                        count.tokens += record.tokens.len();
+                        *manifest.licences.entry(file.licence.clone()).or_default() += 1;
+                        manifest.kept += 1;
+                        writers[set_of(&file.file.name, options.held_out) as usize].push(record)?;
+                    }
+                    Err(reason) => manifest.left_out.count(reason),
                 }
-                Err(reason) => manifest.left_out.count(reason),
             }
+            progress(Progress::Tokenised(number * CHUNK + files.len(), kept.len()));
         }
-        progress(Progress::Tokenised(number * CHUNK + files.len(), kept.len()));
-    }
-    for writer in writers {
-        manifest.shards.extend(writer.finish()?);
-    }
-    if let Some(period) = options.edits {
-        let mut writers = Set::ALL.map(|set| writer(ShardKind::Edits, set));
-        manifest.edits = Some(edits(&trees, &judge, period, tokenizer.1, &mut writers, progress)?);
         for writer in writers {
             manifest.shards.extend(writer.finish()?);
         }
+        if let Some(period) = options.edits {
+            let mut writers = Set::ALL.map(|set| writer(ShardKind::Edits, set));
+            manifest.edits = Some(edits(&trees, &judge, period, tokenizer.1, &mut writers, progress)?);
+            for writer in writers {
+                manifest.shards.extend(writer.finish()?);
+            }
+        }
+        if manifest.shards.is_empty() {
+            return Err(CorpusError::Empty { found, reasons: manifest.left_out.to_string() });
+        }
+        manifest.write(&out)?;
+        Ok(manifest)
     }
-    if manifest.shards.is_empty() {
-        return Err(CorpusError::Empty { found, reasons: manifest.left_out.to_string() });
-    }
-    manifest.write(&out)?;
-    Ok(manifest)
 }
 
 /// Makes the folder, or takes an older corpus out of it. Anything else in it is left alone, and refused.
@@ -230,61 +261,8 @@ fn make_room(out: &Path) -> Result<(), CorpusError> {
 }
 
 /// The folder up to which a tree's licences are looked for: the root of its repository, or of itself.
-fn top_of(tree: &Tree) -> std::path::PathBuf {
+fn top_of(tree: &Tree) -> PathBuf {
     WorkTree::discover(&tree.root).ok().flatten().map_or_else(|| tree.root.clone(), |work| work.root().to_path_buf())
-}
-
-struct Judge<'o> {
-    options: &'o Options,
-    licences: Licences,
-    tops: Vec<std::path::PathBuf>,
-}
-
-impl Judge<'_> {
-    /// Whether a file may stay, before it is compared with others.
-    fn file(&self, file: &SourceFile) -> Result<Kept, Reason> {
-        let size = std::fs::metadata(&file.path).map_err(|_| Reason::Unreadable)?.len();
-        let by_name = Language::from_path(&file.path);
-        let wanted = |language: &Language| self.options.languages.contains(language);
-        // Without an extension the first line may tell; anything with one is what it says.
-        if by_name.is_some_and(|language| !wanted(&language)) || (by_name.is_none() && file.path.extension().is_some()) {
-            return Err(Reason::Language);
-        }
-        if size > MOST_BYTES {
-            return Err(if by_name.is_some() { Reason::Large } else { Reason::Language });
-        }
-        if file.path.file_name().is_some_and(is_secret_name) {
-            return Err(Reason::Secret);
-        }
-        let bytes = std::fs::read(&file.path).map_err(|_| Reason::Unreadable)?;
-        let text = text_of(&bytes).ok_or(if by_name.is_some() { Reason::NotText } else { Reason::Language })?;
-        let language = by_name.or_else(|| Language::from_shebang(text.lines().next().unwrap_or_default()));
-        let language = language.filter(wanted).ok_or(Reason::Language)?;
-        if let Some(reason) = judge_text(&text) {
-            return Err(reason);
-        }
-        let folder = file.path.parent().unwrap_or(Path::new("/"));
-        let licence = self.licences.of(&text, folder, &self.tops[file.tree]);
-        match &licence {
-            None if !self.options.any_licence => return Err(Reason::UnknownLicence),
-            Some(licence) if !licence.is_permissive && !self.options.any_licence => return Err(Reason::Licence),
-            _ => {}
-        }
-        let normal = normalised(&text);
-        Ok(Kept {
-            hash: ContentHash::of(normal.as_bytes()),
-            file: file.clone(),
-            language,
-            licence: licence.map(|licence| licence.expression).unwrap_or_default(),
-            signature: Signature::of(&shingles(&normal)),
-        })
-    }
-}
-
-/// Text as it is learned: without a byte order mark, with `\n`. `None` when it is no text.
-fn text_of(bytes: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))?;
-    Some(text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n"))
 }
 
 /// The files of which no other one before them, in the order of their hashes, is the same or nearly so.

@@ -41,7 +41,7 @@ pub enum CorpusError {
         reasons: String,
     },
     /// Edits were asked for where there is no history.
-    #[error("{}: not in a git work tree, so it has no edits; leave --edits out", path.display())]
+    #[error("{}: not in a git work tree, so it has no history; name a folder of a repository, or ask for no edits", path.display())]
     NoHistory {
         /// The folder.
         path: PathBuf,

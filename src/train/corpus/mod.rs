@@ -9,6 +9,7 @@ pub mod date;
 pub mod error;
 pub mod filter;
 pub mod history;
+mod judge;
 pub mod licence;
 pub mod manifest;
 pub mod near;

@@ -8,15 +8,15 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use super::noise::Noise;
+use super::noise::draw_time;
 use super::slots::Slot;
-use super::weighting::CART_SHARE;
 use super::weighting::Weighting;
 use super::weighting::cart;
 use crate::model::spec::TokenId;
 
 /// How tokens are masked.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(default, deny_unknown_fields)]
 pub struct Masking {
     /// Noise schedule.
     pub noise: Noise,
@@ -40,40 +40,48 @@ impl Default for Masking {
 ///
 /// Each token of a span is masked with the ratio of its time (LLaDA, MDLM). `wrong` gives replacements; without any, none is made.
 pub fn mask(slots: &mut [Slot], spans: &[Range<usize>], masking: &Masking, wrong: &[TokenId], random: &mut StdRng) {
-    let common = masking.noise.draw(random);
-    let mut weights = vec![0.0; slots.len()];
-    let mut last = None;
+    let common = draw_time(random);
+    let (mut hidden, mut inside) = (Vec::new(), Vec::new());
     for span in spans {
-        let time = if masking.time_per_span { masking.noise.draw(random) } else { common };
+        let time = if masking.time_per_span { draw_time(random) } else { common };
         for place in span.start..span.end.min(slots.len()) {
-            last = Some((place, time));
+            inside.push((place, time));
             if random.random::<f64>() < masking.noise.ratio(time) {
-                slots[place].seen = None;
-                weights[place] = masking.noise.weight(time);
+                hidden.push((place, time));
             }
         }
     }
-    if let (Some((_, time)), false) = (last, slots.iter().any(Slot::is_masked)) {
-        let inside: Vec<usize> = spans.iter().flat_map(|span| span.start..span.end.min(slots.len())).collect();
-        let place = inside[random.random_range(0..inside.len())];
-        slots[place].seen = None;
-        weights[place] = masking.noise.weight(time);
+    if hidden.is_empty() && !inside.is_empty() && !slots.iter().any(Slot::is_masked) {
+        hidden.push(inside[random.random_range(0..inside.len())]);
     }
-    let masked: Vec<bool> = slots.iter().map(Slot::is_masked).collect();
-    let weights = match masking.weighting {
-        Weighting::Noise => weights,
-        Weighting::Uniform => masked.iter().map(|&masked| f64::from(u8::from(masked))).collect(),
-        Weighting::Cart => cart(&masked, CART_SHARE),
-    };
-    for (slot, weight) in slots.iter_mut().zip(weights).filter(|(slot, _)| slot.is_masked()) {
-        slot.weight = weight as f32;
-    }
+    hide(slots, &hidden, masking.noise, masking.weighting);
     if masking.wrong > 0.0 && !wrong.is_empty() {
         for slot in slots.iter_mut().filter(|slot| !slot.is_masked()) {
             if random.random::<f64>() < masking.wrong {
                 slot.seen = Some(wrong[random.random_range(0..wrong.len())]);
                 slot.weight = if slot.is_wrong() { masking.wrong_weight } else { slot.weight };
             }
+        }
+    }
+}
+
+/// Masks the slots at these places, each with the time at which it was drawn, and weighs all that are masked.
+pub fn hide(slots: &mut [Slot], hidden: &[(usize, f64)], noise: Noise, weighting: Weighting) {
+    for &(place, time) in hidden {
+        slots[place].seen = None;
+        slots[place].weight = noise.weight(time) as f32;
+    }
+    match weighting {
+        Weighting::Noise => {}
+        Weighting::Uniform => slots.iter_mut().filter(|slot| slot.is_masked()).for_each(|slot| slot.weight = 1.0),
+        Weighting::Cart(p) => {
+            let masked: Vec<bool> = slots.iter().map(Slot::is_masked).collect();
+            let weights = cart(&masked, f64::from(p));
+            slots
+                .iter_mut()
+                .zip(weights)
+                .filter(|(slot, _)| slot.is_masked())
+                .for_each(|(slot, weight)| slot.weight = weight as f32);
         }
     }
 }
@@ -106,7 +114,7 @@ mod tests {
                 let inside = spans.iter().any(|span| span.contains(&place));
                 prop_assert!(inside || !slot.is_masked());
                 prop_assert_eq!(slot.weight > 0.0, slot.is_masked() || slot.is_wrong());
-                prop_assert!(!slot.is_masked() || slot.weight >= 1.0, "1/t is at least 1");
+                prop_assert!(!slot.is_masked() || slot.weight > 0.999, "1/t is at least 1");
             }
         }
     }
@@ -139,14 +147,14 @@ mod tests {
     fn other_weights() {
         let mut random = StdRng::seed_from_u64(1);
         let tokens: Vec<TokenId> = (0..50).collect();
-        for weighting in [Weighting::Uniform, Weighting::Cart] {
+        for weighting in [Weighting::Uniform, Weighting::Cart(0.3)] {
             let mut mixed = 0;
             for _ in 0..20 {
                 let mut slots = clean(&tokens);
                 mask(&mut slots, &[0..50], &Masking { weighting, ..Masking::default() }, &[], &mut random);
                 let masked: Vec<bool> = slots.iter().map(Slot::is_masked).collect();
                 let expected: Vec<f64> = match weighting {
-                    Weighting::Cart => cart(&masked, CART_SHARE),
+                    Weighting::Cart(p) => cart(&masked, f64::from(p)),
                     _ => masked.iter().map(|&masked| f64::from(u8::from(masked))).collect(),
                 };
                 mixed += usize::from(masked.contains(&true) && masked.contains(&false));

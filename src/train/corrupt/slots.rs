@@ -43,13 +43,13 @@ pub fn clean(tokens: &[TokenId]) -> Vec<Slot> {
     tokens.iter().copied().map(Slot::clean).collect()
 }
 
-/// The example of a context and the slots behind it.
+/// The example of a context and the slots behind it. Slots of weight 0 have targets too: some losses count them.
 pub fn example(context: Vec<TokenId>, slots: &[Slot], mask: TokenId) -> Example {
     let length = context.len();
     let mut example = Example { targets: vec![None; length], weights: vec![0.0; length], context: length, tokens: context };
     for slot in slots {
         example.tokens.push(slot.seen.unwrap_or(mask));
-        example.targets.push((slot.weight > 0.0).then_some(slot.target));
+        example.targets.push(Some(slot.target));
         example.weights.push(slot.weight);
     }
     example

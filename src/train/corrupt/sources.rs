@@ -1,137 +1,35 @@
-//! Examples with a prompt, as the canvas adapter learns them: infills, edits, and worse code made good again.
+//! Tasks drawn from a corpus: infills, edits, and worse code made good again.
 //!
-//! The layouts are those that the engine uses ([`prompt`]); the distribution of spans, windows and corruptions is that of the reference
-//! (`corrupt.py`), except that spans of syntax are drawn as well, and that what is too long is left out in place of being cut.
+//! Lines are drawn as by the reference (`corrupt.py`); spans of syntax are drawn as well.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use rand::Rng;
 use rand::rngs::StdRng;
 
 use super::breaking::Breaker;
-use super::canvas::Canvas;
-use super::canvas::corrupt;
-use super::canvas::measured;
 use super::defects::INSTRUCTIONS;
 use super::defects::defect;
-use super::slots::example;
-use crate::edit::prompt;
-use crate::edit::prompt::Prompt;
-use crate::edit::prompt::Window;
+use super::tasks::Frame;
+use super::tasks::Piece;
+use super::tasks::Task;
+use super::tasks::Tasks;
+use super::tasks::Words;
 use crate::hook::recipe::RecipeError;
-use crate::model::spec::ModelSpec;
-use crate::model::spec::PromptTemplate;
-use crate::model::spec::TokenId;
-use crate::model::tokenizer::Tokenizer;
 use crate::syntax::language::Language;
 use crate::train::corpus::open::Records;
 use crate::train::corpus::spans::SpanKind;
-use crate::train::example::Example;
-use crate::train::example::Source;
 
-/// Records that are tried for one example.
+/// Records that are tried for one task.
 const TRIES: usize = 64;
-/// Longest span, and longest lines to rewrite, in tokens.
-const LONGEST_SPAN: usize = 80;
-const LONGEST_OLD: usize = 110;
-const LONGEST_NEW: usize = 90;
 /// Lines of text before and behind a span.
 const LINES_BEFORE: usize = 24;
 const LINES_AFTER: usize = 14;
-/// Longest line, in bytes.
-const LONGEST_LINE: usize = 300;
 /// Share of lines' infills that start, and perhaps end, inside a line; share of infills of spans of syntax.
 const INSIDE_LINES: f64 = 0.4;
 const SYNTAX: f64 = 0.5;
 /// Share of edits in place of which a defect is to be put right.
 const DEFECTS: f64 = 0.4;
-/// Share of canvases with surplus slots.
-const SURPLUS: f64 = 0.8;
-/// Tokens of text around an edit.
-const EDIT_WINDOW: Window = Window { before: 90, after: 40, instruction: 256 };
-/// Tokens of the text before a span that could stand in it by mistake.
-const LIKELY: usize = 80;
-
-/// What the examples of a model have in common.
-#[derive(Clone, Debug)]
-pub struct Frame {
-    /// The model's tokenizer, with which the corpus was made.
-    pub tokenizer: Arc<Tokenizer>,
-    /// Its layout.
-    pub template: PromptTemplate,
-    /// The token in a masked slot.
-    pub mask: TokenId,
-    /// The token that closes a span.
-    pub end: TokenId,
-    /// Share of the slots that are masked evenly, and all of them counted alike, to measure a held-out loss; `None` corrupts as in
-    /// training.
-    pub measured: Option<f64>,
-}
-
-impl Frame {
-    /// The frame of a model; `None` when no token closes its spans.
-    pub fn new(spec: &ModelSpec, tokenizer: Arc<Tokenizer>) -> Option<Self> {
-        Some(Self { tokenizer, template: spec.prompt, mask: spec.tokens.mask, end: spec.tokens.end?, measured: None })
-    }
-
-    /// A corruption of `span` behind a prompt. `likely` are tokens that could stand in it by mistake.
-    fn example(&self, prompt: Prompt, span: &[TokenId], likely: &[TokenId], random: &mut StdRng) -> Example {
-        let surplus = random.random::<f64>() < SURPLUS;
-        let canvas = Canvas { likely, end: self.end, surplus, fixed: &[] };
-        let slots = match self.measured {
-            None => {
-                let ratio = random.random_range(0.03..1.0);
-                corrupt(span, ratio, &canvas, random)
-            }
-            Some(ratio) => measured(span, ratio, &canvas, random),
-        };
-        example(prompt.context, &slots, self.mask)
-    }
-
-    fn infill(&self, piece: &Piece<'_>, random: &mut StdRng) -> Option<Example> {
-        let span = self.tokenizer.encode(piece.span);
-        let longest = [piece.before, piece.span].concat().lines().map(str::len).max().unwrap_or(0);
-        if piece.span.trim().is_empty() || span.len() > LONGEST_SPAN || longest > LONGEST_LINE {
-            return None;
-        }
-        let window = match self.measured {
-            None => Window { before: random.random_range(20..200), after: random.random_range(0..90), instruction: 0 },
-            Some(_) => Window { before: 150, after: 60, instruction: 0 },
-        };
-        let prompt = prompt::infill(&self.tokenizer, self.template, piece.before, piece.after, window);
-        let near = self.tokenizer.encode(piece.before);
-        let likely = [span.as_slice(), &near[near.len().saturating_sub(LIKELY)..]].concat();
-        Some(self.example(prompt, &span, &likely, random))
-    }
-
-    fn edit(&self, words: &Words<'_>, random: &mut StdRng) -> Option<Example> {
-        let (old, new) = (self.tokenizer.encode(words.old), self.tokenizer.encode(words.new));
-        if old.len() > LONGEST_OLD || new.len() > LONGEST_NEW {
-            return None;
-        }
-        let around = (words.before, words.after);
-        let prompt = prompt::edit(&self.tokenizer, self.template, words.instruction, words.old, around, EDIT_WINDOW);
-        let likely = [old, new.clone()].concat();
-        Some(self.example(prompt, &new, &likely, random))
-    }
-}
-
-/// A span with the text around it.
-struct Piece<'t> {
-    before: &'t str,
-    span: &'t str,
-    after: &'t str,
-}
-
-/// An edit's texts.
-struct Words<'t> {
-    instruction: &'t str,
-    before: &'t str,
-    old: &'t str,
-    new: &'t str,
-    after: &'t str,
-}
 
 /// Infills of a corpus's files: lines, pieces of lines, and spans of syntax.
 #[derive(Clone, Debug)]
@@ -142,8 +40,8 @@ pub struct Infills {
     pub records: Records,
 }
 
-impl Source for Infills {
-    fn next(&mut self, random: &mut StdRng) -> Option<Example> {
+impl Tasks for Infills {
+    fn next(&mut self, random: &mut StdRng) -> Option<Task> {
         for _ in 0..TRIES {
             let record = self.records.draw_by_tokens(random)?;
             let text = self.frame.tokenizer.decode(&record.tokens(0..usize::MAX));
@@ -153,9 +51,9 @@ impl Source for Infills {
             } else {
                 lines_or_piece(&text, random)
             };
-            let example = range.and_then(|range| self.frame.infill(&around(&text, range), random));
-            if example.is_some() {
-                return example;
+            let task = range.and_then(|range| self.frame.infill(&around(&text, range), random));
+            if task.is_some() {
+                return task;
             }
         }
         None
@@ -228,8 +126,8 @@ pub struct Edits {
     pub records: Records,
 }
 
-impl Source for Edits {
-    fn next(&mut self, random: &mut StdRng) -> Option<Example> {
+impl Tasks for Edits {
+    fn next(&mut self, random: &mut StdRng) -> Option<Task> {
         for _ in 0..TRIES {
             let record = self.records.draw(random)?;
             let [instruction, before, old, new, after] =
@@ -246,8 +144,8 @@ impl Source for Edits {
                 },
                 None => Words { instruction: &instruction, before: &before, old: &old, new: &new, after: &after },
             };
-            if let Some(example) = self.frame.edit(&words, random) {
-                return Some(example);
+            if let Some(task) = self.frame.edit(&words) {
+                return Some(task);
             }
         }
         None
@@ -278,8 +176,8 @@ impl Refactorings {
     }
 }
 
-impl Source for Refactorings {
-    fn next(&mut self, random: &mut StdRng) -> Option<Example> {
+impl Tasks for Refactorings {
+    fn next(&mut self, random: &mut StdRng) -> Option<Task> {
         for _ in 0..TRIES {
             let record = self.records.draw_by_tokens(random)?;
             let Some(breaker) = self.breakers.get(&record.language()) else { continue };
@@ -292,43 +190,11 @@ impl Source for Refactorings {
                 new: &broken.good,
                 after: &broken.after,
             };
-            if let Some(example) = self.frame.edit(&words, random) {
-                return Some(example);
+            if let Some(task) = self.frame.edit(&words) {
+                return Some(task);
             }
         }
         None
-    }
-}
-
-/// Several sources, each drawn with its share; one that is exhausted or has nothing is passed over for the next.
-pub struct Mixed {
-    sources: Vec<(f64, Box<dyn Source + Send>)>,
-}
-
-impl std::fmt::Debug for Mixed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Mixed").field("shares", &self.sources.iter().map(|source| source.0).collect::<Vec<_>>()).finish()
-    }
-}
-
-impl Mixed {
-    /// A mixture; the shares need not add up to 1, and what is not above 0 is never drawn.
-    pub fn new(sources: Vec<(f64, Box<dyn Source + Send>)>) -> Self {
-        Self { sources: sources.into_iter().filter(|(share, _)| *share > 0.0 && share.is_finite()).collect() }
-    }
-}
-
-impl Source for Mixed {
-    fn next(&mut self, random: &mut StdRng) -> Option<Example> {
-        let all: f64 = self.sources.iter().map(|source| source.0).sum();
-        let mut at = random.random::<f64>() * all;
-        let chosen = self.sources.iter().position(|(share, _)| {
-            at -= share;
-            at < 0.0
-        });
-        let count = self.sources.len();
-        let first = chosen.unwrap_or(count.saturating_sub(1));
-        (0..count).find_map(|step| self.sources[(first + step) % count].1.next(random))
     }
 }
 

@@ -3,11 +3,14 @@ use std::collections::BTreeMap;
 use rand::SeedableRng;
 
 use super::*;
+use crate::model::spec::PromptTemplate;
+use crate::model::spec::TokenId;
 use crate::train::corpus::shard::ShardKind;
 use crate::train::corpus::split::Set;
 use crate::train::corrupt::testing::END;
 use crate::train::corrupt::testing::MASK;
 use crate::train::corrupt::testing::corpus;
+use crate::train::example::Example;
 
 struct Bench {
     frame: Frame,
@@ -46,12 +49,13 @@ impl Bench {
 }
 
 /// Two streams of the same numbers are the same, whatever one of them gave before.
-fn streams_agree(source: &mut dyn Source, count: usize) -> Vec<Example> {
-    let mut random = StdRng::seed_from_u64(1);
-    let first: Vec<Example> = (0..count).filter_map(|_| source.next(&mut random)).collect();
-    let mut again = StdRng::seed_from_u64(1);
-    let second: Vec<Example> = (0..count).filter_map(|_| source.next(&mut again)).collect();
-    assert_eq!(first, second);
+fn streams_agree(frame: &Frame, tasks: &mut dyn Tasks, count: usize) -> Vec<Example> {
+    let mut stream = || -> Vec<Example> {
+        let mut random = StdRng::seed_from_u64(1);
+        (0..count).filter_map(|_| frame.group(tasks, 1, &mut random)).flatten().collect()
+    };
+    let first = stream();
+    assert_eq!(first, stream());
     first
 }
 
@@ -61,7 +65,7 @@ fn infills_are_pieces_of_files_in_their_layout() {
     let mut source = Infills { frame: bench.frame.clone(), records: bench.files.clone() };
     let texts = bench.texts();
     let (mut whole_lines, mut masked) = (0, 0);
-    let examples = streams_agree(&mut source, 300);
+    let examples = streams_agree(&bench.frame, &mut source, 300);
     assert_eq!(examples.len(), 300);
     for example in &examples {
         let (context, span) = bench.read(example);
@@ -76,10 +80,26 @@ fn infills_are_pieces_of_files_in_their_layout() {
 }
 
 #[test]
+fn corruptions_of_a_task_share_its_context() {
+    let bench = bench();
+    let mut source = Infills { frame: bench.frame.clone(), records: bench.files.clone() };
+    let mut random = StdRng::seed_from_u64(3);
+    let mut different = 0;
+    for _ in 0..40 {
+        let group = bench.frame.group(&mut source, 3, &mut random).unwrap();
+        assert_eq!(group.len(), 3);
+        let read: Vec<(String, String)> = group.iter().map(|example| bench.read(example)).collect();
+        assert!(read.iter().all(|one| one == &read[0]), "{read:?}");
+        different += usize::from(group[0] != group[1]);
+    }
+    assert!(different > 30, "{different}");
+}
+
+#[test]
 fn edits_have_the_engines_layout() {
     let bench = bench();
     let mut source = Edits { frame: bench.frame.clone(), records: bench.edits.clone() };
-    let examples = streams_agree(&mut source, 200);
+    let examples = streams_agree(&bench.frame, &mut source, 200);
     assert_eq!(examples.len(), 200);
     let mut defects = 0;
     for example in &examples {
@@ -108,8 +128,9 @@ fn edits_have_the_engines_layout() {
     // A share of 0.4 is asked for; not every one of these lines can be broken.
     assert!((20..100).contains(&defects), "{defects} of 200");
     // What is measured is the edits alone.
-    let mut source = Edits { frame: Frame { measured: Some(0.5), ..bench.frame.clone() }, ..source };
-    assert!(streams_agree(&mut source, 50).iter().all(|example| bench.read(example).0.contains("give part")));
+    let frame = Frame { measured: Some(0.5), ..bench.frame.clone() };
+    let mut source = Edits { frame: frame.clone(), ..source };
+    assert!(streams_agree(&frame, &mut source, 50).iter().all(|example| bench.read(example).0.contains("give part")));
 }
 
 #[test]
@@ -118,7 +139,7 @@ fn refactorings_make_good_code_again() {
     let mut source = Refactorings::new(bench.frame.clone(), bench.files.clone()).unwrap();
     let texts = bench.texts();
     let mut instructions: BTreeMap<String, usize> = BTreeMap::new();
-    for example in streams_agree(&mut source, 60) {
+    for example in streams_agree(&bench.frame, &mut source, 60) {
         let (context, good) = bench.read(&example);
         let instruction = context.split_once("<|im_start|>user\n").unwrap().1.split_once("\n\nCode before").unwrap().0.to_owned();
         let old = context.split_once("Rewrite these lines:\n```\n").unwrap().1.split_once("```<|im_end|>").unwrap().0;
@@ -126,26 +147,6 @@ fn refactorings_make_good_code_again() {
         *instructions.entry(instruction).or_default() += 1;
     }
     assert!(instructions.values().sum::<usize>() == 60 && instructions.len() >= 6, "{instructions:?}");
-}
-
-#[test]
-fn a_mixture_keeps_its_shares() {
-    struct Fixed(Option<TokenId>);
-    impl Source for Fixed {
-        fn next(&mut self, _: &mut StdRng) -> Option<Example> {
-            self.0.map(|id| Example { tokens: vec![id], targets: vec![None], weights: vec![0.0], context: 0 })
-        }
-    }
-    let mut mixed =
-        Mixed::new(vec![(3.0, Box::new(Fixed(Some(1)))), (1.0, Box::new(Fixed(Some(2)))), (0.0, Box::new(Fixed(Some(3))))]);
-    let mut counts = [0_usize; 4];
-    let mut random = StdRng::seed_from_u64(1);
-    (0..4000).for_each(|_| counts[mixed.next(&mut random).unwrap().tokens[0] as usize] += 1);
-    assert!(counts[1].abs_diff(3000) < 120 && counts[2].abs_diff(1000) < 120 && counts[3] == 0, "{counts:?}");
-    let mut passed = Mixed::new(vec![(5.0, Box::new(Fixed(None))), (1.0, Box::new(Fixed(Some(2))))]);
-    assert!((0..50).all(|_| passed.next(&mut random).is_some()));
-    assert_eq!(Mixed::new(Vec::new()).next(&mut random), None);
-    assert_eq!(Mixed::new(vec![(1.0, Box::new(Fixed(None)))]).next(&mut random), None);
 }
 
 #[test]

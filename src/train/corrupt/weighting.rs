@@ -3,11 +3,8 @@
 use serde::Deserialize;
 use serde::Serialize;
 
-/// Share p of the geometric distribution of [`cart`], as in the reference.
-pub const CART_SHARE: f64 = 0.3;
-
 /// A choice of weights for masked tokens. They are not normalised: what they are divided by is the loss's business.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Weighting {
     /// By the noise schedule, so that the loss bounds the likelihood: 1/t for the linear one.
@@ -15,8 +12,9 @@ pub enum Weighting {
     Noise,
     /// 1 for each.
     Uniform,
-    /// More where there is visible text near by (Dream's context-adaptive rescheduling): see [`cart`].
-    Cart,
+    /// More where there is visible text near by (Dream's context-adaptive rescheduling), with this share p of the geometric distribution
+    /// (Dream takes 0.3): see [`cart`].
+    Cart(f32),
 }
 
 /// Dream's context-adaptive weights: for each masked place i, ½ Σ p(1 − p)^(|i − j| − 1) over the visible places j; 0 for visible ones.

@@ -5,10 +5,7 @@ use std::sync::Arc;
 
 use rand::Rng;
 use rand::rngs::StdRng;
-use serde::Deserialize;
-use serde::Serialize;
 
-use super::edits::draw_alpha;
 use super::edits::edit;
 use super::length::draw_merge;
 use super::length::merge;
@@ -18,6 +15,7 @@ use super::mask::mask;
 use super::slots::Slot;
 use super::slots::clean;
 use super::slots::example;
+use crate::model::spec::Shift;
 use crate::model::spec::TokenId;
 use crate::model::tokenizer::Tokenizer;
 use crate::train::corpus::open::Records;
@@ -32,8 +30,7 @@ const MOST_SPAN_SHARE: f64 = 0.5;
 const MOST_DELETES: usize = 64;
 
 /// How a window is corrupted.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Corruption {
     /// Not at all: every token is learned as it stands, which with causal attention is an autoregressive model's training.
     None,
@@ -51,8 +48,13 @@ pub enum Corruption {
         /// The token that takes a slot away.
         delete: TokenId,
     },
-    /// Tokens are deleted, inserted and substituted, and all of them are learned.
-    Edits,
+    /// Up to this share of the tokens is deleted, inserted or substituted, and all of them are learned (Seed Diffusion's second stage).
+    Edits {
+        /// The largest share of edits; each window has one from 0 to this.
+        alpha: f64,
+        /// What a slot counts that holds the right token.
+        kept_weight: f32,
+    },
 }
 
 /// A source of windows.
@@ -68,26 +70,39 @@ pub struct Windows {
     pub corruption: Corruption,
     /// The token in a masked slot.
     pub mask: TokenId,
+    /// Where predictions are read: with the right shift nothing stands before the first token, and nothing is learned about it.
+    pub shift: Shift,
+}
+
+/// Some record, and a window of at most `length` tokens in it; each token is as likely as every other.
+pub fn draw_window<'r>(records: &'r Records, length: usize, random: &mut StdRng) -> Option<(Record<'r>, Range<usize>)> {
+    let record = records.draw_by_tokens(random)?;
+    let length = record.len().min(length);
+    let start = random.random_range(0..=record.len() - length);
+    Some((record, start..start + length))
 }
 
 impl Source for Windows {
     fn next(&mut self, random: &mut StdRng) -> Option<Example> {
-        let record = self.records.draw_by_tokens(random)?;
-        let length = record.len().min(self.length);
-        let start = random.random_range(0..=record.len() - length);
-        let tokens = record.tokens(start..start + length);
+        let (record, window) = draw_window(&self.records, self.length, random)?;
+        let tokens = record.tokens(window.clone());
         let spans = match self.corruption {
-            Corruption::Spans(_) | Corruption::Length { .. } => self.spans(&record, start..start + length),
+            Corruption::Spans(_) | Corruption::Length { .. } => self.spans(&record, window),
             _ => Vec::new(),
         };
-        Some(example(Vec::new(), &self.corrupt(&tokens, &spans, random), self.mask))
+        let mut example = example(Vec::new(), &self.corrupt(&tokens, &spans, random), self.mask);
+        if let (Shift::Right, Some(target), Some(weight)) = (self.shift, example.targets.first_mut(), example.weights.first_mut())
+        {
+            (*target, *weight) = (None, 0.0);
+        }
+        Some(example)
     }
 }
 
 impl Windows {
     /// The slots of a window with these spans of syntax in it.
     fn corrupt(&self, tokens: &[TokenId], spans: &[Range<usize>], random: &mut StdRng) -> Vec<Slot> {
-        let whole = 0..tokens.len();
+        let whole = self.first().min(tokens.len())..tokens.len();
         let wrong = self.wrong(tokens, random);
         let mut slots = clean(tokens);
         match &self.corruption {
@@ -109,12 +124,19 @@ impl Windows {
                 slots.extend(inside);
                 slots.extend(behind);
             }
-            Corruption::Edits => {
-                let alpha = draw_alpha(random);
-                edit(&mut slots, alpha, &wrong, random);
+            Corruption::Edits { alpha, kept_weight } => {
+                let alpha = random.random_range(0.0..=*alpha);
+                edit(&mut slots[whole], alpha, &wrong, random);
+                let right = slots.iter_mut().filter(|slot| !slot.is_masked() && !slot.is_wrong());
+                right.for_each(|slot| slot.weight = *kept_weight);
             }
         }
         slots
+    }
+
+    /// The first token that something is learned about.
+    fn first(&self) -> usize {
+        usize::from(self.shift == Shift::Right)
     }
 
     /// Tokens that could stand somewhere by mistake: those of the window, and as many from anywhere in the vocabulary.
@@ -139,7 +161,7 @@ impl Windows {
         (0..record.span_count())
             .filter_map(|number| record.span(number))
             .map(|span| token_of(span.range.start)..token_of(span.range.end.saturating_sub(1)) + 1)
-            .filter(|tokens| window.start <= tokens.start && tokens.end <= window.end)
+            .filter(|tokens| window.start + self.first() <= tokens.start && tokens.end <= window.end)
             .map(|tokens| tokens.start - window.start..tokens.end - window.start)
             .collect()
     }
@@ -170,16 +192,18 @@ mod tests {
     use rand::SeedableRng;
 
     use super::*;
+    use crate::train::alignment::distance;
     use crate::train::corrupt::testing::MASK;
     use crate::train::corrupt::testing::corpus;
 
     const EXPAND: TokenId = 900_001;
     const DELETE: TokenId = 900_002;
+    const EDITS: Corruption = Corruption::Edits { alpha: 0.1, kept_weight: 0.25 };
 
     fn windows(corruption: Corruption) -> (Windows, Vec<Vec<TokenId>>, tempfile::TempDir) {
         let (folder, records, tokenizer) = corpus();
         let texts = records.iter().map(|record| record.tokens(0..usize::MAX)).collect();
-        (Windows { records, tokenizer, length: 64, corruption, mask: MASK }, texts, folder)
+        (Windows { records, tokenizer, length: 64, corruption, mask: MASK, shift: Shift::None }, texts, folder)
     }
 
     /// Whether some window of the files reads like this, where `None` is any token and `Some` a given one.
@@ -197,7 +221,7 @@ mod tests {
             Corruption::Tokens(masking),
             Corruption::Spans(Masking { time_per_span: true, ..masking }),
             Corruption::Length { masking, expand: EXPAND, delete: DELETE },
-            Corruption::Edits,
+            EDITS,
         ] {
             let (mut source, texts, _folder) = windows(corruption);
             let mut seeds = StdRng::seed_from_u64(1);
@@ -217,7 +241,7 @@ mod tests {
                     }
                 }
                 assert!(is_a_window(&texts, &pattern), "{corruption:?}");
-                learned += example.targets.iter().flatten().count();
+                learned += example.weights.iter().filter(|&&weight| weight > 0.0).count();
             }
             assert!(learned > 60, "{corruption:?}: {learned}");
         }
@@ -225,7 +249,7 @@ mod tests {
 
     #[test]
     fn spans_are_those_of_the_syntax() {
-        let (source, _, _folder) = windows(Corruption::Edits);
+        let (source, _, _folder) = windows(EDITS);
         let record = source.records.get(0).unwrap();
         let text = source.tokenizer.decode(&record.tokens(0..usize::MAX));
         let all = source.spans(&record, 0..record.len());
@@ -246,8 +270,42 @@ mod tests {
     }
 
     #[test]
+    fn with_the_right_shift_nothing_is_learned_about_the_first_token() {
+        let masking = Masking::default();
+        for corruption in [Corruption::None, Corruption::Tokens(masking), Corruption::Spans(masking), EDITS] {
+            let (mut source, _, _folder) = windows(corruption);
+            source.shift = Shift::Right;
+            let mut random = StdRng::seed_from_u64(4);
+            for _ in 0..100 {
+                let example = source.next(&mut random).unwrap();
+                assert!(example.is_sound() && example.targets[0].is_none() && example.tokens[0] != MASK, "{corruption:?}");
+                assert!(example.weights.iter().any(|&weight| weight > 0.0), "{corruption:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_edited_window_is_near_its_target_and_as_long() {
+        let (mut source, _, _folder) = windows(EDITS);
+        let mut random = StdRng::seed_from_u64(3);
+        let mut wrong = 0;
+        for _ in 0..300 {
+            let example = source.next(&mut random).unwrap();
+            let target: Vec<TokenId> = example.targets.iter().flatten().copied().collect();
+            assert_eq!(target.len(), example.len());
+            // Each of at most six edits is at most one deletion and one insertion or mask.
+            assert!(distance(&example.tokens, &target) <= 2 * 6);
+            for ((seen, target), &weight) in example.tokens.iter().zip(&target).zip(&example.weights) {
+                assert_eq!(weight, if seen == target { 0.25 } else { 1.0 });
+                wrong += usize::from(seen != target);
+            }
+        }
+        assert!(wrong > 300, "{wrong}");
+    }
+
+    #[test]
     fn an_empty_corpus_gives_nothing() {
-        let (mut source, _, folder) = windows(Corruption::Edits);
+        let (mut source, _, folder) = windows(EDITS);
         source.records = Records::open(
             folder.path(),
             crate::train::corpus::shard::ShardKind::Edits,

@@ -2,8 +2,8 @@
 //!
 //! All tokens up to the first disagreement are kept, the base's own token follows, and the rest of the original is laid behind
 //! it as the next draft, where the text rejoins it. So a small change in a long span costs a few passes, and the result equals
-//! greedy autoregressive decoding. (Speculative decoding, arXiv 2211.17192, with the original as the draft model's output.)
-//! With an empty draft this is plain autoregressive decoding: the baseline of every comparison.
+//! greedy autoregressive decoding, whatever is guessed. (Speculative decoding, arXiv 2211.17192, with the original as the draft
+//! model's output.) Without a guess this is plain autoregressive decoding: the baseline of every comparison.
 
 use crate::diffusion::denoise::Control;
 use crate::diffusion::denoiser::Causal;
@@ -12,8 +12,12 @@ use crate::model::spec::TokenId;
 
 /// Longest run of draft tokens that one pass checks while the draft keeps being accepted.
 const LONGEST: usize = 64;
-/// And right after a disagreement, when it is likely to be refused again.
-const SHORTEST: usize = 8;
+/// And of those that are guessed after a disagreement: where nothing agrees with the newest tokens, for each token that does once more,
+/// and at most.
+const SHORTEST: usize = 4;
+const LONGEST_APART: usize = 24;
+/// Newest tokens that are compared.
+const AGREED: usize = 8;
 /// How far ahead in the original a token that rejoins it is looked for.
 const REJOIN: usize = 48;
 
@@ -108,37 +112,89 @@ pub fn draft(
     }
 }
 
+/// No guess: one token a pass, plain autoregressive decoding.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Nothing;
+
+impl Guess for Nothing {
+    fn next(&mut self, _: &[TokenId], _: &[TokenId]) -> Vec<TokenId> {
+        Vec::new()
+    }
+
+    fn told(&mut self, _: usize, _: Option<TokenId>) {}
+}
+
 /// The original text: what the edit leaves as it is comes right in one pass.
+///
+/// After a disagreement it is not known where the original goes on, or whether the new text says something that stands elsewhere. The
+/// place whose text before it agrees with most of the newest tokens is taken: in the original, the nearest one, or else behind it in
+/// the context or in the new text itself, where the names that an edit brings in are mostly taken from. The more agrees, the more is
+/// guessed.
 #[derive(Clone, Debug)]
 pub struct Original<'a> {
     tokens: &'a [TokenId],
+    /// Where it goes on.
     place: usize,
-    width: usize,
-    guessed: usize,
+    /// Whether the last guess was right as a whole.
+    in_step: bool,
+    /// Tokens of the last guess, and its place when it was taken from the original.
+    guessed: (usize, Option<usize>),
 }
 
 impl<'a> Original<'a> {
-    /// No text guesses nothing: one token a pass.
+    /// The draft of a text.
     pub fn new(tokens: &'a [TokenId]) -> Self {
-        Self { tokens, place: 0, width: LONGEST, guessed: 0 }
+        Self { tokens, place: 0, in_step: true, guessed: (0, None) }
+    }
+
+    /// The place of the original before which most of the newest tokens stand, and how many do; of several the nearest to where it goes
+    /// on, those before it counting as twice as far.
+    fn place_of(&self, newest: &[TokenId]) -> (usize, usize) {
+        let near =
+            |place: usize| if place + 1 >= self.place { place.abs_diff(self.place) } else { 2 * place.abs_diff(self.place) };
+        let places = (0..=self.tokens.len()).map(|place| (agreement(&self.tokens[..place], newest), place));
+        let best = places.max_by_key(|&(agreed, place)| (agreed, std::cmp::Reverse(near(place))));
+        best.filter(|&(agreed, _)| agreed > 0).unwrap_or((0, self.place))
     }
 }
 
 impl Guess for Original<'_> {
-    fn next(&mut self, _: &[TokenId], _: &[TokenId]) -> Vec<TokenId> {
-        let run = &self.tokens[self.place..self.tokens.len().min(self.place + self.width)];
-        self.guessed = run.len();
-        run.to_vec()
+    fn next(&mut self, context: &[TokenId], newest: &[TokenId]) -> Vec<TokenId> {
+        let of_original = |place: usize, width: usize| &self.tokens[place..self.tokens.len().min(place + width)];
+        if newest.is_empty() || (self.in_step && self.place < self.tokens.len()) {
+            let run = of_original(self.place, LONGEST);
+            self.guessed = (run.len(), Some(self.place));
+            return run.to_vec();
+        }
+        let (agreed, place) = self.place_of(newest);
+        let all = [context, newest].concat();
+        // The latest place wins: what was said last is said again.
+        let elsewhere = (1..all.len()).map(|place| (agreement(&all[..place], newest), place)).max();
+        match elsewhere.filter(|&(elsewhere, _)| elsewhere > agreed) {
+            Some((agreed, place)) => {
+                let run = &all[place..all.len().min(place + width(agreed))];
+                self.guessed = (run.len(), None);
+                run.to_vec()
+            }
+            None => {
+                let run = of_original(place, width(agreed));
+                self.guessed = (run.len(), Some(place));
+                run.to_vec()
+            }
+        }
     }
 
     fn told(&mut self, accepted: usize, last: Option<TokenId>) {
-        self.place += accepted;
-        if accepted == self.guessed {
+        let (guessed, Some(place)) = self.guessed else {
+            self.in_step = false;
+            return;
+        };
+        self.in_step = accepted == guessed && guessed > 0;
+        self.place = place + accepted;
+        if self.in_step {
             // The last prediction is one more token behind the whole run; it may be the next of the original.
-            self.width = LONGEST;
             self.place += usize::from(self.place < self.tokens.len() && self.tokens.get(self.place).copied() == last);
         } else {
-            self.width = SHORTEST;
             self.place = rejoin(self.tokens, self.place, last);
         }
     }
@@ -146,6 +202,16 @@ impl Guess for Original<'_> {
     fn rest(&self) -> &[TokenId] {
         &self.tokens[self.place..]
     }
+}
+
+/// How many of the newest tokens, up to [`AGREED`], stand at the end of `before`.
+fn agreement(before: &[TokenId], newest: &[TokenId]) -> usize {
+    before.iter().rev().zip(newest.iter().rev()).take(AGREED).take_while(|(one, other)| one == other).count()
+}
+
+/// Tokens that are guessed where so many of the newest ones agree.
+fn width(agreed: usize) -> usize {
+    (SHORTEST * (agreed + 1)).min(LONGEST_APART)
 }
 
 /// Prompt lookup: what followed the newest tokens where they stood before. It needs no original, so it is the strongest baseline
@@ -222,8 +288,33 @@ mod tests {
         assert!(drafted.ended);
         let inserted = long.replacen("klm", "kXlm", 1);
         assert!(run(&long, &inserted).nfe <= 5);
-        assert_eq!(run("", &long).nfe, 51, "without a draft, one pass a token");
+        let mut model = Scripted::new(long.chars().map(u32::from).collect(), END);
+        let stop = |tokens: &[TokenId]| (tokens.last() == Some(&END)).then(|| tokens.len() - 1);
+        let plain = draft(&mut model, &[1], &mut Nothing, 200, &stop, &mut |_| Control::Continue).unwrap();
+        assert_eq!(plain.nfe, 51, "without a guess, one pass a token");
     }
+
+    #[test]
+    fn a_guess_comes_from_where_the_newest_tokens_stand() {
+        let tokens = |text: &str| text.chars().map(u32::from).collect::<Vec<_>>();
+        let text = |run: Vec<TokenId>| run.into_iter().filter_map(char::from_u32).collect::<String>();
+        let (original, context) = (tokens("let a = one(x);\nlet b = two(y);\n"), tokens("fn three(z) {}\n"));
+        let guess_at = |place: usize, newest: &str| {
+            let mut guess = Original { place, in_step: false, ..Original::new(&original) };
+            text(guess.next(&context, &tokens(newest)))
+        };
+        // The nearest of two places; one before counts as twice as far.
+        assert_eq!(guess_at(2, "let "), "a = one(x);\nlet b = ");
+        assert_eq!(guess_at(18, "let "), "b = two(y);\n");
+        // A name that stands in the context only.
+        assert_eq!(guess_at(8, "let a = th"), "ree(z) {}\nlet a ");
+        // Nothing agrees: what was replaced goes on.
+        assert_eq!(guess_at(8, "§"), "one(");
+        // The text goes on behind the original.
+        let mut guess = Original { place: original.len(), ..Original::new(&original) };
+        assert_eq!(text(guess.next(&context, &tokens("let b"))), " = two(y);\n");
+    }
+
     #[test]
     fn what_stands_in_the_context_is_guessed_from_there() {
         let tokens = |text: &str| text.chars().map(u32::from).collect::<Vec<_>>();

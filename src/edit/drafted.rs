@@ -11,6 +11,7 @@ use crate::diffusion::draft;
 use crate::diffusion::draft::DraftStep;
 use crate::diffusion::draft::Guess;
 use crate::diffusion::draft::Lookup;
+use crate::diffusion::draft::Nothing;
 use crate::diffusion::draft::Original;
 use crate::edit::candidate::Candidate;
 use crate::edit::error::EditError;
@@ -67,8 +68,12 @@ impl Running<'_, '_> {
         let drafted = match observe(begin) {
             Control::Continue => {
                 let context = &layout.prompt.context;
-                let (mut lookup, mut original) = (Lookup, Original::new(original));
-                let guess: &mut dyn Guess = if request.options.method == Method::Lookup { &mut lookup } else { &mut original };
+                let (mut nothing, mut lookup, mut original) = (Nothing, Lookup, Original::new(original));
+                let guess: &mut dyn Guess = match request.options.method {
+                    Method::Causal => &mut nothing,
+                    Method::Lookup => &mut lookup,
+                    _ => &mut original,
+                };
                 draft::draft(&mut self.model.denoiser, context, guess, most, &stop, &mut observe)?
             }
             _ => draft::Drafted::default(),

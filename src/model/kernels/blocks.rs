@@ -22,6 +22,10 @@ pub(super) trait Rows: Sync {
     fn unit(&self) -> usize;
     /// Writes some columns of a row.
     fn expand(&self, row: usize, columns: Range<usize>, out: &mut [f32]);
+    /// The values of some rows, where they lie in memory as they are.
+    fn in_place(&self, _rows: Range<usize>) -> Option<&[f32]> {
+        None
+    }
 }
 
 /// Inputs in the order in which the unit takes them: for each block of 32 rows the steps over the depth.

@@ -1,4 +1,4 @@
-//! Linear maps of few rows: each weight is read once, where it lies.
+//! Linear maps: each weight is read once, where it lies; by tiles, by strips or by the matrix unit, as the number of rows says.
 
 use std::ops::Range;
 
@@ -13,6 +13,10 @@ use crate::model::kernels::flex;
 use crate::model::kernels::flex::Values;
 use crate::model::kernels::matrix_unit::BLOCK;
 use crate::model::kernels::matrix_unit::MatrixUnit;
+use crate::model::kernels::strips;
+use crate::model::kernels::strips::Product;
+use crate::model::kernels::strips::STRIP;
+use crate::model::kernels::strips::STRIP_ROWS;
 use crate::model::kernels::tile::OUTS;
 use crate::model::kernels::tile::OUTS_WIDE;
 use crate::model::kernels::tile::Pair;
@@ -22,15 +26,11 @@ use crate::model::kernels::tile::prefetch;
 use crate::model::matrix::Matrix;
 use crate::model::matrix::Stored;
 
-/// Rows of a tensor of weights up to which the kernel is used.
-const FEW_ROWS: usize = 48;
 /// Rows from which stored weights go through the matrix unit of a machine that has one: it takes 32 at a time. Weights in f32 never
 /// do: who keeps them so wants all their bits.
 const UNIT_ROWS: usize = 5;
-/// Inputs are cut to a depth at which a block of them stays in the second-level cache: as many values.
-const INPUTS: usize = 1 << 18;
-/// The depth of a cut, at most and at least. Expanded weights of a tile and the inputs of a tile share the first-level cache.
-const DEPTH: std::ops::RangeInclusive<usize> = 512..=1024;
+/// The depth of a cut, at most: expanded weights of a tile and the inputs of a tile share the first-level cache.
+const DEPTH: usize = 1024;
 
 /// `rows · weightᵀ + bias`, and the low-rank term.
 ///
@@ -41,8 +41,7 @@ const DEPTH: std::ops::RangeInclusive<usize> = 512..=1024;
 pub fn linear(rows: Tensor<2>, weight: &Matrix, bias: Option<&Tensor<2>>, update: Option<&LowRankTerm>) -> Tensor<2> {
     match weight {
         Matrix::Dense(dense) => {
-            if rows.dims()[0] <= FEW_ROWS
-                && let Some(weights) = dense.whole().and_then(Values::of)
+            if let Some(weights) = dense.whole().and_then(Values::of)
                 && let Some(out) = kernel(&rows, &Weights::Dense(weights.get()), dense.dims(), bias, update)
             {
                 return out;
@@ -98,6 +97,7 @@ fn kernel(
         (Weights::Stored(stored), Some(unit)) if count >= UNIT_ROWS && !stored.has_singles() => {
             job.run_by_unit(unit, stored, outs, &mut out)
         }
+        _ if count >= STRIP_ROWS => job.run_by_strips(outs, &mut out),
         _ => job.run(outs, &mut out),
     }
     Some(flex::tensor(out, [count, outs], &rows.device()))
@@ -158,12 +158,37 @@ impl Job<'_> {
             return;
         }
         let inputs = Inputs::new(unit, self.inputs, self.rows, self.depth);
-        let low_rank = self.low_rank.as_ref().map(|term| (term, Inputs::new(unit, term.inputs, self.rows, term.depth)));
+        let low_rank = self.low_rank.as_ref().map(|term| {
+            let inputs = Inputs::new(unit, term.inputs, self.rows, term.depth);
+            (Dense { weights: term.weights, depth: term.depth }, inputs)
+        });
         let mut products: Vec<(&dyn Rows, &Inputs)> = vec![(stored, &inputs)];
-        products.extend(low_rank.as_ref().map(|(term, inputs)| (*term as &dyn Rows, inputs)));
+        products.extend(low_rank.as_ref().map(|(weights, inputs)| (weights as &dyn Rows, inputs)));
         self.tasks(BLOCK, outs, out, |first, column| {
             self.begin(first, column);
             blocks::add(unit, &products, first, column);
+        });
+    }
+
+    /// The same by strips.
+    fn run_by_strips(&self, outs: usize, out: &mut [f32]) {
+        if outs == 0 {
+            return;
+        }
+        let dense;
+        let weights: &dyn Rows = match *self.weights {
+            Weights::Dense(weights) => {
+                dense = Dense { weights, depth: self.depth };
+                &dense
+            }
+            Weights::Stored(stored) => stored,
+        };
+        let mut products = vec![Product { weights, inputs: self.inputs, depth: self.depth }];
+        let factor = self.low_rank.map(|term| (term.inputs, Dense { weights: term.weights, depth: term.depth }));
+        products.extend(factor.as_ref().map(|(inputs, factor)| Product { weights: factor, inputs, depth: factor.depth }));
+        self.tasks(STRIP, outs, out, |first, column| {
+            self.begin(first, column);
+            strips::add(&products, first, column);
         });
     }
 
@@ -192,8 +217,7 @@ impl Job<'_> {
             Weights::Dense(_) => 16,
             Weights::Stored(stored) => stored.unit().max(16),
         };
-        let most = (INPUTS / self.rows.max(1)).clamp(*DEPTH.start(), *DEPTH.end());
-        let cuts = self.depth.div_ceil(most).max(1);
+        let cuts = self.depth.div_ceil(DEPTH).max(1);
         self.depth.div_ceil(cuts).next_multiple_of(unit)
     }
 
@@ -295,13 +319,24 @@ impl Rows for Stored {
     }
 }
 
-impl Rows for LowRank<'_> {
+/// Weights that lie in memory as they are, `[outs, depth]`.
+#[derive(Clone, Copy)]
+struct Dense<'a> {
+    weights: &'a [f32],
+    depth: usize,
+}
+
+impl Rows for Dense<'_> {
     fn unit(&self) -> usize {
         1
     }
 
     fn expand(&self, row: usize, columns: Range<usize>, out: &mut [f32]) {
         out.copy_from_slice(row_of(self.weights, row, self.depth, &columns));
+    }
+
+    fn in_place(&self, rows: Range<usize>) -> Option<&[f32]> {
+        self.weights.get(rows.start * self.depth..rows.end * self.depth)
     }
 }
 
@@ -334,7 +369,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(48))]
         #[test]
         fn the_kernel_equals_the_composition(
-            rows in 1usize..50,
+            rows in prop_oneof![1usize..STRIP_ROWS, STRIP_ROWS..70],
             depth in prop_oneof![1usize..70, 1200usize..1400, 2500usize..2700],
             outs in 1usize..150,
             rank in 1usize..40,
@@ -372,7 +407,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
         fn stored_weights_give_what_expanded_ones_give(
-            rows in prop_oneof![1usize..9, 250usize..300],
+            rows in prop_oneof![1usize..STRIP_ROWS, STRIP_ROWS..60, 250usize..300],
             blocks in 1usize..9,
             outs in (1usize..40, 1usize..40),
             updated: bool,

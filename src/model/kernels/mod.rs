@@ -1,9 +1,9 @@
 //! What the transformer computes: on the CPU by kernels of its own, on every other device by the same arithmetic in plain Burn
 //! operations.
 //!
-//! Flex multiplies many rows of f32 well. A step has few, and there it spends more time on laying out the weights than on using
-//! them; weights that are stored in blocks would have to be expanded first; and every element-wise operation is a pass of its own
-//! over memory, on one thread. The kernels read the tensors of Flex where
+//! Flex multiplies f32. For few rows it spends more time on laying out the weights than on using them; weights that are stored in
+//! blocks would have to be expanded as a whole first; and every element-wise operation is a pass of its own over memory, on one
+//! thread. The kernels read the tensors of Flex where
 //! they lie, in one pass each. A function here takes the kernel when the tensors are f32 on Flex, and the composition otherwise;
 //! the two agree to rounding, which the tests check on random shapes.
 
@@ -14,6 +14,7 @@ mod flex;
 mod linear;
 mod matrix_unit;
 mod rows;
+mod strips;
 mod tile;
 pub(crate) mod vector;
 

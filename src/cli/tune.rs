@@ -23,7 +23,7 @@ use crate::train::tune::name_of;
 ///
 /// Learns from the files of the work tree that parse, and from its edits; nothing that git or .dcodeignore leaves out, nothing that
 /// looks like a secret. A tenth of the files is held out: what is predicted of them before and after is told. The result is a small
-/// adapter, for --adapter or the setting `adapter`; the model itself is not changed. On a CPU a step takes seconds.
+/// adapter, for --adapter or the setting `adapter`; the model itself is not changed. On a CPU a step takes minutes.
 #[derive(Args, Debug)]
 pub struct TuneArgs {
     /// A folder in a git work tree

@@ -85,18 +85,24 @@ pub fn run(args: &TrainArgs) -> Result<Exit, Failure> {
 
 fn train(args: &TrainArgs, recipe: &Path) -> Result<Exit, Failure> {
     let recipe = Recipe::read(recipe)?;
-    let out = match &args.out {
-        Some(out) => out.clone(),
-        None => {
-            let home = data_dir().ok_or_else(|| Failure::usage("there is no data folder here; name a folder with --out"))?;
-            home.join("runs").join(&recipe.name)
-        }
-    };
+    let out = out_folder(args.out.as_deref(), "runs", &recipe.name)?;
     let device = device::open(args.device)?;
     let options = Options { out, max_steps: args.max_steps.map(|steps| steps as usize), resume: args.resume };
     let outcome = drive(&recipe, &device, &options)?;
     print(&outcome.result.display().to_string())?;
     Ok(Exit::Ok)
+}
+
+/// The folder of a run: the one that was named, or `kind/name` in dcode's data folder.
+///
+/// # Errors
+/// Nothing was named, and there is no data folder.
+pub fn out_folder(named: Option<&Path>, kind: &str, name: &str) -> Result<PathBuf, Failure> {
+    let none = || Failure::usage("there is no data folder here; name a folder with --out");
+    match named {
+        Some(named) => Ok(named.to_owned()),
+        None => Ok(data_dir().ok_or_else(none)?.join(kind).join(name)),
+    }
 }
 
 /// Runs a recipe and says on standard error how it goes.

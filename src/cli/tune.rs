@@ -9,10 +9,10 @@ use crate::cli::exit::Failure;
 use crate::cli::print;
 use crate::cli::say;
 use crate::cli::train::drive;
+use crate::cli::train::out_folder;
 use crate::model::device;
 use crate::model::device::DeviceChoice;
 use crate::model::locate::ModelFiles;
-use crate::model::locate::data_dir;
 use crate::model::locate::locate;
 use crate::patch::git::WorkTree;
 use crate::train::run::Options;
@@ -64,13 +64,7 @@ pub fn run(args: &TuneArgs) -> Result<Exit, Failure> {
     let found = locate(args.model.as_deref())?;
     let files = ModelFiles { adapter: args.adapter.clone().or(found.adapter.clone()), ..found };
     let recipe = Tuning { name: name.clone(), files: &files, folder, steps: args.steps, rate: args.rate }.recipe()?;
-    let out = match &args.out {
-        Some(out) => out.clone(),
-        None => {
-            let home = data_dir().ok_or_else(|| Failure::usage("there is no data folder here; name a folder with --out"))?;
-            home.join("tuned").join(&name)
-        }
-    };
+    let out = out_folder(args.out.as_deref(), "tuned", &name)?;
     let device = device::open(args.device)?;
     let outcome = drive(&recipe, &device, &Options { out, max_steps: None, resume: args.resume })?;
     let adapter = outcome.result.join("adapter.safetensors");

@@ -160,28 +160,21 @@ impl<'a> Original<'a> {
 
 impl Guess for Original<'_> {
     fn next(&mut self, context: &[TokenId], newest: &[TokenId]) -> Vec<TokenId> {
-        let of_original = |place: usize, width: usize| &self.tokens[place..self.tokens.len().min(place + width)];
-        if newest.is_empty() || (self.in_step && self.place < self.tokens.len()) {
-            let run = of_original(self.place, LONGEST);
-            self.guessed = (run.len(), Some(self.place));
-            return run.to_vec();
-        }
-        let (agreed, place) = self.place_of(newest);
-        let all = [context, newest].concat();
-        // The latest place wins: what was said last is said again.
-        let elsewhere = (1..all.len()).map(|place| (agreement(&all[..place], newest), place)).max();
-        match elsewhere.filter(|&(elsewhere, _)| elsewhere > agreed) {
-            Some((agreed, place)) => {
-                let run = &all[place..all.len().min(place + width(agreed))];
-                self.guessed = (run.len(), None);
-                run.to_vec()
+        let run_at = |text: &[TokenId], place: usize, width: usize| text[place..text.len().min(place + width)].to_vec();
+        let (run, of_original) = if newest.is_empty() || (self.in_step && self.place < self.tokens.len()) {
+            (run_at(self.tokens, self.place, LONGEST), Some(self.place))
+        } else {
+            let (agreed, place) = self.place_of(newest);
+            let all = [context, newest].concat();
+            // The latest place wins: what was said last is said again.
+            let elsewhere = (1..all.len()).map(|place| (agreement(&all[..place], newest), place)).max();
+            match elsewhere.filter(|&(elsewhere, _)| elsewhere > agreed) {
+                Some((agreed, place)) => (run_at(&all, place, width(agreed)), None),
+                None => (run_at(self.tokens, place, width(agreed)), Some(place)),
             }
-            None => {
-                let run = of_original(place, width(agreed));
-                self.guessed = (run.len(), Some(place));
-                run.to_vec()
-            }
-        }
+        };
+        self.guessed = (run.len(), of_original);
+        run
     }
 
     fn told(&mut self, accepted: usize, last: Option<TokenId>) {

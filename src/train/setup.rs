@@ -126,8 +126,7 @@ fn new_model(recipe: &Recipe, new: &NewModel, place: &mut Place<'_>) -> Result<S
     let (path, corpus) = (place.vocabulary(), place.corpus());
     if !(place.is_complete() && path.is_file()) {
         let options = options(&recipe.data);
-        let folders: Vec<&Path> = recipe.data.folders.iter().map(PathBuf::as_path).collect();
-        let gathered = gather(&folders, &corpus, &options, place.progress)?;
+        let gathered = gather(&recipe.data.folder_paths(), &corpus, &options, place.progress)?;
         vocabulary::make(gathered.texts(), new.vocabulary, &path)?;
         gathered.write((&recipe.name, &Tokenizer::from_file(&path)?), place.progress)?;
     }
@@ -204,10 +203,7 @@ fn on_base(recipe: &Recipe, base: &Base, place: &mut Place<'_>) -> Result<Setup,
         let tokenizer = (found.name.as_str(), tokenizer.as_ref());
         match &data.own {
             Some(own) => build_own(own, &corpus, tokenizer, Vec::new(), place.progress)?,
-            None => {
-                let folders: Vec<&Path> = data.folders.iter().map(PathBuf::as_path).collect();
-                build(&folders, &corpus, tokenizer, &options(data), place.progress)?
-            }
+            None => build(&data.folder_paths(), &corpus, tokenizer, &options(data), place.progress)?,
         };
     }
     Ok(Setup {

@@ -12,6 +12,8 @@ use crate::train::corpus::manifest::Manifest;
 use crate::train::corpus::open::Records;
 use crate::train::corpus::shard::ShardKind;
 use crate::train::corpus::split::Set;
+use crate::train::corpus::writer::Fingerprint;
+use crate::train::corpus::writer::hex;
 
 /// The files and edits of one set.
 #[derive(Clone, Debug)]
@@ -41,16 +43,16 @@ impl Texts {
     /// # Errors
     /// It is missing, damaged, or was made with another tokenizer.
     pub fn open(folder: &Path, tokenizer: Arc<Tokenizer>) -> Result<Self, CorpusError> {
+        let (manifest, fingerprint) = (Manifest::read(folder)?, Fingerprint::of(&tokenizer));
         let part = |set| -> Result<Part, CorpusError> {
-            let records = |kind| Records::open(folder, kind, set, &tokenizer);
+            let records = |kind| Records::open_listed(folder, &manifest, (kind, set), fingerprint);
             Ok(Part { files: records(ShardKind::Files)?, edits: records(ShardKind::Edits)? })
         };
         let (learned, held_out) = (part(Set::Train)?, part(Set::HeldOut)?);
         let mut hash = Sha256::new();
-        for shard in &Manifest::read(folder)?.shards {
+        for shard in &manifest.shards {
             hash.update(format!("{:?} {:?} {}\n", shard.kind, shard.set, shard.checksum));
         }
-        let hash = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { tokenizer, learned, held_out, hash })
+        Ok(Self { tokenizer, learned, held_out, hash: hex(&hash.finalize()) })
     }
 }

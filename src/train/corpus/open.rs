@@ -31,9 +31,20 @@ impl Records {
     /// # Errors
     /// One is missing or damaged, or made with another tokenizer.
     pub fn open(folder: &Path, kind: ShardKind, set: Set, tokenizer: &Tokenizer) -> Result<Records, CorpusError> {
-        let manifest = Manifest::read(folder)?;
+        Self::open_listed(folder, &Manifest::read(folder)?, (kind, set), Fingerprint::of(tokenizer))
+    }
+
+    /// The same with a manifest that was read and the fingerprint of the tokenizer.
+    ///
+    /// # Errors
+    /// As [`Records::open`].
+    pub fn open_listed(
+        folder: &Path,
+        manifest: &Manifest,
+        (kind, set): (ShardKind, Set),
+        fingerprint: Fingerprint,
+    ) -> Result<Records, CorpusError> {
         let other = || CorpusError::OtherTokenizer { path: folder.to_path_buf() };
-        let fingerprint = Fingerprint::of(tokenizer);
         if manifest.tokenizer_hash != fingerprint.hex() {
             return Err(other());
         }

@@ -1,5 +1,6 @@
 //! What a run learns from, in its recipe.
 
+use std::path::Path;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -39,6 +40,13 @@ pub struct DataRecipe {
     /// Corruptions of one context after the other, for the canvas adapter.
     #[serde(default = "one")]
     pub copies: usize,
+}
+
+impl DataRecipe {
+    /// The folders as a corpus takes them.
+    pub fn folder_paths(&self) -> Vec<&Path> {
+        self.folders.iter().map(PathBuf::as_path).collect()
+    }
 }
 
 /// Shares of the tasks of a canvas adapter; they need not add up to 1. What there is nothing of is passed over.

@@ -13,6 +13,7 @@ use sha2::Sha256;
 
 use crate::model::spec::Attention;
 use crate::model::spec::Shift;
+use crate::train::corpus::writer::hex;
 use crate::train::error::TrainError;
 use crate::train::optimiser::OptimiserConfig;
 use crate::train::optimiser::Rule;
@@ -220,7 +221,7 @@ impl Recipe {
             TrainError::Recipe { path: path.to_owned(), key: format!("line {line}"), reason }
         })?;
         recipe.path = path.to_owned();
-        recipe.hash = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        recipe.hash = hex(&Sha256::digest(text.as_bytes()));
         let folder = path.parent().unwrap_or(Path::new(""));
         let resolve = |path: &mut PathBuf| *path = folder.join(&*path);
         recipe.data.folders.iter_mut().for_each(resolve);
